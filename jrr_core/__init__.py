@@ -1,0 +1,1 @@
+"""jrr: live crypto market data, collected so that it can be trusted."""

@@ -1,0 +1,118 @@
+"""The Connector contract: which connections to open to an exchange and what to say on them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from attrs import Factory, define
+
+from .frame import Frame, HttpGet, Send
+from .instrument import Instrument
+from .parser import Parser
+from .setting import setting
+from .subscription import Subscription
+
+
+@define(kw_only=True)
+class ExchangeSettings:
+    """Settings every exchange has, read from `[exchanges.<name>]`; connectors add their own fields."""
+
+    ws_url: str = setting("", "WebSocket address of the exchange, without path.")
+    rest_url: str = setting("", "REST address of the exchange, without path.")
+    stale_s: float = setting(60.0, "Seconds without any frame after which a connection counts as dead.")
+    first_data_s: float = setting(
+        60.0, "Seconds after subscribing within which a stream should deliver before its silence is reported."
+    )
+    quiet_s: float = setting(
+        120.0,
+        "Least seconds of silence before a stream that used to deliver is reported quiet; "
+        "slower streams are given 30 times their usual interval.",
+    )
+    connect_timeout_s: float = setting(10.0, "Seconds a connection attempt may take.")
+    ack_timeout_s: float = setting(10.0, "Seconds within which the exchange must answer a subscribe message.")
+
+
+@define(frozen=True)
+class Rate:
+    """At most `count` per `per_s` seconds."""
+
+    count: float
+    per_s: float
+
+
+@define(frozen=True)
+class Limits:
+    """What the exchange allows, across all sessions unless said otherwise.
+
+    `connects`: connection attempts. `messages`: messages we send, per
+    connection, spaced evenly. `http`: weight budgets by pool name; exchanges
+    that share a budget name the same pool.
+    """
+
+    connects: Rate
+    messages: Rate
+    http: Mapping[str, Rate] = Factory(dict)
+
+
+@define(frozen=True)
+class Keepalive:
+    """Send `text` after `idle_s` seconds without a frame; any frame afterwards proves life."""
+
+    text: str
+    idle_s: float
+
+
+@define(frozen=True)
+class SessionPlan:
+    """One connection to open: its address, the streams it carries, and how to ask for them.
+
+    `name` is unique within the exchange and stable for the same
+    subscriptions. `subscribe` and `unsubscribe` turn streams into messages;
+    they are called at connect and again when streams are added or removed.
+    `rotate_after_s` renews the connection (successor first) before the
+    exchange would close it. `max_streams` is the most it can carry.
+    """
+
+    name: str
+    exchange: str
+    url: str
+    subscriptions: tuple[Subscription, ...]
+    subscribe: Callable[[Sequence[Subscription]], Sequence[Send]]
+    unsubscribe: Callable[[Sequence[Subscription]], Sequence[Send]]
+    keepalive: Keepalive | None = None
+    ping_interval_s: float | None = None
+    rotate_after_s: float | None = None
+    max_streams: int | None = None
+
+
+class Connector(Protocol):
+    """Decides what to open and what to say; opens nothing itself. All methods are pure and do no I/O.
+
+    `exchange` is one symbol namespace and rule set. `simulator` names the
+    protocol script for `jrr simulate` as "module:Class", None without one.
+    """
+
+    exchange: ClassVar[str]
+    Settings: ClassVar[type[ExchangeSettings]]
+    simulator: ClassVar[str | None]
+    limits: Limits
+
+    def __init__(self, settings: Any) -> None:
+        """Take an instance of `Settings`."""
+
+    def sessions(self, wanted: Sequence[Subscription]) -> Sequence[SessionPlan]:
+        """Shard `wanted` (symbols already native) into connections within the exchange's limits.
+
+        Each subscription is in exactly one plan (or in several that together
+        carry it); the same input gives the same plans. The plans'
+        subscriptions have `channel` and `symbol` filled in, natives too.
+        Raises ConfigError naming a subscription the exchange cannot serve.
+        """
+
+    def parser(self, subscriptions: Sequence[Subscription] | None) -> Parser:
+        """Return a fresh parser for a connection carrying these streams; None takes every stream (replay)."""
+
+    def instrument_requests(self) -> Sequence[HttpGet]:
+        """Return the GETs that list the exchange's instruments; empty where it has no such list."""
+
+    def instruments(self, frame: Frame) -> Sequence[Instrument]:
+        """Read one reply to `instrument_requests`; raises ParseError when it is not one."""

@@ -1,0 +1,39 @@
+"""Numbers as exchanges write them: text to Decimal and back without a float between.
+
+Called by parsers for single prices and amounts; `levels` does the same for whole books.
+"""
+
+import re
+from decimal import Decimal
+
+from .errors import ParseError
+
+# Thirty digits a side and a two-digit exponent hold every price and amount any exchange
+# prints, and keep a hostile "1e999999" from becoming a megabyte of zeros in a store.
+NUMBER = r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?"
+_number = re.compile(NUMBER).fullmatch
+
+
+def decimal(text: str) -> Decimal:
+    """Return the number an exchange wrote, digit for digit (trailing zeros are kept).
+
+    Raises ParseError for anything that is not a plain finite decimal, empty text included.
+    """
+    if _number(text) is None:
+        raise ParseError(f"not a decimal number: {text[:60]!r}")
+    return Decimal(text)
+
+
+def optional_decimal(text: str | None) -> Decimal | None:
+    """Return the number, or None where the exchange sent nothing (missing, null or empty text).
+
+    Raises ParseError for text that is neither empty nor a number.
+    """
+    if text is None or text == "":
+        return None
+    return decimal(text)
+
+
+def plain(number: Decimal) -> str:
+    """Return a Decimal as digits without an exponent, the form stores keep."""
+    return format(number, "f")

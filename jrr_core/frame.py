@@ -1,0 +1,75 @@
+"""What arrives and what a parser asks for in return.
+
+A parser does no I/O: it reads Frames and leaves Requests. The session carries
+them out; replies come back as Frames, so a capture of frames replays exactly.
+"""
+
+from attrs import define
+
+from .subscription import Subscription
+
+
+@define(weakref_slot=False)
+class Frame:
+    """One message as received: a WebSocket payload, or the reply to an HttpGet (`tag` set).
+
+    `ts_recv` is int ns UTC. `status` is the HTTP status of a reply; 200 for
+    WebSocket payloads.
+    """
+
+    exchange: str
+    payload: str | bytes
+    ts_recv: int
+    tag: str | None = None
+    status: int = 200
+
+
+@define(frozen=True, weakref_slot=False)
+class Send:
+    """Send this text on the socket; `acks` are the keys the exchange must answer for within the ack deadline."""
+
+    text: str
+    acks: tuple[str, ...] = ()
+
+
+@define(frozen=True, weakref_slot=False)
+class HttpGet:
+    """GET `url` (absolute) and feed the reply back as a Frame tagged `tag`.
+
+    `weight` is charged to the rate budget `pool` (a key of Limits.http).
+    `after_s` delays it. Network failures, 5xx, 429 and 418 are retried by
+    core as the exchange's Retry-After says; any other status comes back.
+    """
+
+    url: str
+    tag: str
+    weight: int = 1
+    pool: str = ""
+    after_s: float = 0.0
+
+
+@define(frozen=True, weakref_slot=False)
+class Rotate:
+    """Open a successor connection now and close this one once the successor delivers."""
+
+    reason: str
+
+
+@define(frozen=True, weakref_slot=False)
+class Acked:
+    """The exchange answered for `key`; the streams in `proves` are alive by that answer alone."""
+
+    key: str
+    proves: tuple[Subscription, ...] = ()
+
+
+@define(frozen=True, weakref_slot=False)
+class Refused:
+    """The exchange refused `key`: `what` names the stream, `reason` is the exchange's text. Others go on."""
+
+    key: str
+    what: str
+    reason: str
+
+
+Request = Send | HttpGet | Rotate | Acked | Refused

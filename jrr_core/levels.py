@@ -1,0 +1,109 @@
+"""Price levels of an order book, held as the exchange's own text until someone reads them.
+
+Eighty Decimals cost ten times the JSON decode they came from, and most levels
+are stored without being looked at. Levels are checked when made, so reading
+them later cannot fail.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import overload
+
+import msgspec
+
+from .errors import ParseError
+from .exact import NUMBER
+
+_pair = rf'\["{NUMBER}","{NUMBER}"\]'
+_compact = re.compile(rf"\[(?:{_pair}(?:,{_pair})*)?\]".encode()).fullmatch
+_joined = re.compile(rf"(?:{NUMBER},{NUMBER}(?:;{NUMBER},{NUMBER})*)?").fullmatch
+_decode_rows = msgspec.json.Decoder(list[list[str]]).decode
+_decode_pairs = msgspec.json.Decoder(list[tuple[str, str]]).decode
+
+
+class Levels(Sequence[tuple[str, str]]):
+    """An immutable sequence of (price, amount) texts, in the order the exchange sent them.
+
+    An amount of zero removes the price. Amounts are in the exchange's unit
+    (contracts on swaps and futures).
+    """
+
+    __slots__ = ("_json", "_pairs")
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        """Take (price, amount) texts; raises ParseError if one is not a decimal number."""
+        kept = tuple(pairs)
+        if _joined(";".join([f"{price},{amount}" for price, amount in kept])) is None:
+            raise ParseError(f"a price level is not a pair of decimal numbers: {str(kept)[:120]}")
+        self._pairs: tuple[tuple[str, str], ...] | None = kept
+        self._json: str | None = None
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Sequence[str]]) -> "Levels":
+        """Take rows whose first two texts are price and amount; further columns are left out.
+
+        Raises ParseError for a shorter row or a text that is not a number.
+        """
+        try:
+            return cls([(row[0], row[1]) for row in rows])
+        except IndexError:
+            raise ParseError("a price level has fewer than two columns") from None
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> "Levels":
+        """Take a JSON array of rows as it stands in the frame; raises ParseError if it is not one."""
+        if _compact(raw) is None:
+            try:
+                rows = _decode_rows(raw)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise ParseError(f"price levels are not rows of text: {error}") from None
+            return cls.from_rows(rows)
+        self = cls.__new__(cls)
+        self._pairs = None
+        self._json = raw.decode("ascii")
+        return self
+
+    def json(self) -> str:
+        """Return the levels as compact JSON text: `[["61837.63","3.788"],...]`."""
+        if self._json is None:
+            self._json = msgspec.json.encode(self._pairs).decode()
+        return self._json
+
+    def decimals(self) -> list[tuple[Decimal, Decimal]]:
+        """Return (price, amount) as exact Decimals."""
+        return [(Decimal(price), Decimal(amount)) for price, amount in self._read()]
+
+    def floats(self) -> list[tuple[float, float]]:
+        """Return (price, amount) as floats, for arithmetic where the last digits do not matter."""
+        return [(float(price), float(amount)) for price, amount in self._read()]
+
+    def _read(self) -> tuple[tuple[str, str], ...]:
+        if self._pairs is None:
+            self._pairs = tuple(_decode_pairs(self._json or "[]"))
+        return self._pairs
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, str]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[tuple[str, str], ...]: ...
+    def __getitem__(self, index: int | slice) -> tuple[str, str] | tuple[tuple[str, str], ...]:
+        return self._read()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Levels) and self._read() == other._read()
+
+    def __hash__(self) -> int:
+        return hash(self._read())
+
+    def __repr__(self) -> str:
+        return f"Levels({self.json()})"
+
+
+EMPTY = Levels()

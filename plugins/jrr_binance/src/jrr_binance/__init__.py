@@ -1,0 +1,1 @@
+"""jrr plugin: hook implementations only."""
