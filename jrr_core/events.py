@@ -247,7 +247,8 @@ class StreamEvent(Message):
 
     `what` is the stream's channel, `session` the connection's name,
     `ts_from`..`ts_to` the time concerned, `count` how many events (None
-    unknown), `sequences` the first and last sequence concerned.
+    unknown), `sequences` the first and last sequence concerned. Parsers leave
+    `session` empty; the session writes its name there.
     """
 
     what: str
@@ -266,24 +267,28 @@ class StreamEvent(Message):
         return self.what
 
 
+@define(weakref_slot=False)
 class Connected(StreamEvent):
     """The stream is proved alive; it is complete from `ts_from` on."""
 
     type: ClassVar[str] = "connected"
 
 
+@define(weakref_slot=False)
 class Disconnected(StreamEvent):
     """The stream's connection ended; it was complete up to `ts_to`."""
 
     type: ClassVar[str] = "disconnected"
 
 
+@define(weakref_slot=False)
 class Gap(StreamEvent):
     """Events between `ts_from` and `ts_to` are missing, `count` of them where known."""
 
     type: ClassVar[str] = "gap"
 
 
+@define(weakref_slot=False)
 class Backfilled(StreamEvent):
     """Events of an earlier Gap, `sequences` of it, have been fetched again."""
 

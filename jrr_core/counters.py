@@ -1,0 +1,72 @@
+"""Plain-int counters: what came in, what was stored, how long it took. Counting never fails and never waits."""
+
+from attrs import define
+
+
+@define
+class ExchangeCounters:
+    """What one exchange's sessions did; always frames == parsed + control + rejected."""
+
+    frames: int = 0
+    parsed: int = 0
+    control: int = 0
+    rejected: int = 0
+    connections: int = 0
+    reconnects: int = 0
+    rotations: int = 0
+    connect_failures: int = 0
+    refused: int = 0
+    gaps: int = 0
+    missing: int = 0
+    silent: int = 0
+
+
+@define
+class SinkCounters:
+    """What became of the events published to one sink.
+
+    Always published == written + duplicate + dropped + quarantined + spooled
+    + what is still waiting.
+    """
+
+    published: int = 0
+    written: int = 0
+    duplicate: int = 0
+    dropped: int = 0
+    quarantined: int = 0
+    spooled: int = 0
+    batches: int = 0
+    retries: int = 0
+
+
+class Latency:
+    """A histogram of durations in ns with 1/8-octave buckets (at most 9 % wide); constant memory."""
+
+    __slots__ = ("_buckets", "total")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._buckets = [0] * 512
+        self.total = 0
+
+    def add(self, duration_ns: int, weight: int = 1) -> None:
+        """Count a duration `weight` times; a negative one (clock set back) counts as 0."""
+        if duration_ns < 8:
+            index = 0
+        else:
+            octave = duration_ns.bit_length()
+            index = octave * 8 + ((duration_ns >> (octave - 4)) & 7)
+        self._buckets[min(index, 511)] += weight
+        self.total += weight
+
+    def quantile_s(self, q: float) -> float | None:
+        """Return the upper edge, in seconds, of the bucket holding quantile `q`; None while empty."""
+        if not self.total:
+            return None
+        wanted, seen = q * self.total, 0
+        for index, count in enumerate(self._buckets):
+            seen += count
+            if count and seen >= wanted:
+                octave, eighth = divmod(index, 8)
+                return float((9 + eighth) * 2.0 ** (octave - 4)) / 1e9
+        return None

@@ -1,0 +1,133 @@
+"""REST GETs within the exchange's limits: weights, Retry-After, retries.
+
+The standard library's client in daemon threads: few requests, no connection to
+keep, and nothing that could hold up a stop.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from http.client import HTTPException
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from attrs import define
+
+from .backoff import Backoff
+from .errors import ConfigError, JrrError
+from .frame import Frame, HttpGet
+from .pace import Budget
+
+_TIMEOUT_S = 10.0
+_MAX_BODY_BYTES = 64 * 2**20
+# 429 too many requests, 418 banned (Binance), 5xx the server's trouble: all pass with time.
+_PASSING = frozenset({418, 429, 500, 502, 503, 504})
+
+
+class FetchFailed(JrrError):  # noqa: N818 - says what happened, not whose fault
+    """A GET came to nothing; the text names the host and the reason. It may be tried again."""
+
+
+@define(frozen=True)
+class Reply:
+    """An HTTP answer: status, body, seconds the server asked us to wait, its Date header."""
+
+    status: int
+    body: bytes
+    retry_after_s: float | None
+    date: str | None
+
+
+class Fetch:
+    """GETs for one exchange; budgets are shared between exchanges that name the same pool."""
+
+    def __init__(
+        self, exchange: str, budgets: dict[str, Budget], report: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """`report` is told of each failed attempt that will be repeated."""
+        self._exchange = exchange
+        self._budgets = budgets
+        self._report = report
+
+    async def get(self, request: HttpGet) -> Frame:
+        """Return the reply, trying as long as it takes; any status but 418, 429 and 5xx is a reply."""
+        backoff = Backoff(base_s=1.0)
+        if request.after_s:
+            await asyncio.sleep(request.after_s)
+        while True:
+            try:
+                return await self.try_get(request)
+            except FetchFailed as failure:
+                self._report(str(failure))
+                await asyncio.sleep(backoff.next_s())
+
+    async def try_get(self, request: HttpGet) -> Frame:
+        """Make one attempt within the budget; raises FetchFailed, and closes the budget as Retry-After says."""
+        budget = self._budgets.get(request.pool)
+        if budget is not None:
+            await budget.spend(request.weight)
+        host = urlsplit(request.url).netloc
+        try:
+            reply = await _in_daemon_thread(lambda: http_get(request.url))
+        except (OSError, HTTPException, EOFError) as error:
+            raise FetchFailed(f"cannot reach {host}: {_reason(error)}") from None
+        if reply.status in _PASSING:
+            wait_s = reply.retry_after_s if reply.retry_after_s is not None else 5.0
+            if budget is not None and reply.status in (418, 429):
+                budget.close_for(wait_s)
+            raise FetchFailed(f"{host} answered HTTP {reply.status}, asking to wait {wait_s:g} s")
+        return Frame(self._exchange, reply.body, time.time_ns(), request.tag, reply.status)
+
+
+def http_get(url: str, timeout_s: float = _TIMEOUT_S) -> Reply:
+    """GET `url`, blocking; every HTTP status is a Reply. Raises OSError and HTTPException for the rest."""
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ConfigError(f"rest_url {url!r} is not an http:// or https:// address")
+    request = Request(url, headers={"User-Agent": "jrr", "Accept": "application/json"})
+    try:
+        with urlopen(request, timeout=timeout_s) as answer:
+            return Reply(answer.status, answer.read(_MAX_BODY_BYTES), None, answer.headers.get("Date"))
+    except HTTPError as error:
+        with error:
+            return Reply(error.code, error.read(_MAX_BODY_BYTES), _retry_after(error), error.headers.get("Date"))
+
+
+def _retry_after(error: HTTPError) -> float | None:
+    text = (error.headers.get("Retry-After") or "").strip()
+    return min(float(text), 3 * 86_400.0) if text.isdecimal() else None
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, URLError) and isinstance(error.reason, BaseException):
+        error = error.reason
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if type(error).__name__ == "gaierror":
+        return "the name cannot be looked up (no network or DNS?)"
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__
+
+
+async def _in_daemon_thread(work: Callable[[], Reply]) -> Reply:
+    """Run `work` in a thread that neither a cancelled caller nor the end of the process waits for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Reply] = loop.create_future()
+
+    def settle(set_outcome: Callable[[], None]) -> None:
+        if not done.done():
+            set_outcome()
+
+    def run() -> None:
+        try:
+            reply = work()
+        except BaseException as error:
+            failure = error
+            outcome: Callable[[], None] = lambda: done.set_exception(failure)  # noqa: E731
+        else:
+            outcome = lambda: done.set_result(reply)  # noqa: E731
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, outcome)
+
+    threading.Thread(target=run, name="jrr-http", daemon=True).start()
+    return await done

@@ -1,0 +1,75 @@
+"""The log: one line per change of state, with a stable event name and fields, as text or JSON.
+
+Everything jrr says goes through `say`; formatting is chosen once, by `set_up`.
+"""
+
+import json
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TextIO
+
+_logger = logging.getLogger("jrr")
+_logger.addHandler(logging.NullHandler())
+_last_said: dict[tuple[str, str], tuple[float, int]] = {}
+_MOST_KEYS = 10_000
+
+
+def say(level: int, event: str, text: str, **fields: object) -> None:
+    """Log one event: `event` is its stable name, `text` the sentence for people, `fields` the facts."""
+    _logger.log(level, text, extra={"jrr_event": event, "jrr_fields": fields})
+
+
+def say_seldom(level: int, event: str, key: str, text: str, **fields: object) -> None:
+    """Log the event at most once a minute per `key`; the next line tells how many were folded into it."""
+    now = time.monotonic()
+    last, folded = _last_said.get((event, key), (-60.0, 0))
+    if now - last < 60:
+        _last_said[event, key] = (last, folded + 1)
+        return
+    if len(_last_said) >= _MOST_KEYS:
+        _last_said.clear()
+    _last_said[event, key] = (now, 0)
+    if folded:
+        text, fields = f"{text} (and {folded} more like it)", {**fields, "folded": folded}
+    say(level, event, text, **fields)
+
+
+class TextFormatter(logging.Formatter):
+    """`12:00:01 WARNING text`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line, and the traceback where there is one."""
+        stamp = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        line = f"{stamp} {record.levelname.lower():<7} {record.getMessage()}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line: ts, level, event, text and the event's own fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one JSON line."""
+        line = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": getattr(record, "jrr_event", record.name),
+            "text": record.getMessage(),
+            **getattr(record, "jrr_fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def set_up(format: str, level: str, stream: TextIO | None = None) -> logging.Handler:
+    """Send the log to `stream` (standard error) as "text" or "json" from `level` up; return the handler."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
+    for old in [h for h in _logger.handlers if isinstance(h, logging.StreamHandler)]:
+        _logger.removeHandler(old)
+    _logger.addHandler(handler)
+    _logger.setLevel(level.upper())
+    _logger.propagate = False
+    return handler

@@ -1,0 +1,313 @@
+"""One connection's life: subscribe, feed frames to the parser, carry out its requests, watch for silence.
+
+Knows nothing of reconnecting (`line` does that) or of stores. `feed` is
+synchronous, so that a socket, a file or a test can drive it alike.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from attrs import define
+
+from .connector import ExchangeSettings, Rate, SessionPlan
+from .counters import ExchangeCounters
+from .errors import JrrError, ParseError
+from .events import Connected, Disconnected, Gap, Message
+from .frame import Acked, Frame, HttpGet, Refused, Request, Rotate, Send
+from .journal import say, say_seldom
+from .pace import Spacing
+from .parser import Parser
+from .stream import Stream, StreamBoard
+from .subscription import Subscription
+
+_WATCH_S = 0.25
+# A connection that delivered steadily and then answers only pings is dead in all but name after
+# this many of its usual intervals: https://github.com/binance/binance-connector-java/issues/139
+_DEAD_INTERVALS = 100
+_HABIT_FRAMES = 100
+
+
+class SessionOver(JrrError):  # noqa: N818 - says what happened, not whose fault
+    """The session ended; the text is the reason."""
+
+
+class OpenSocket(Protocol):
+    """What a session needs of a socket; `transport.Socket` is one."""
+
+    async def receive(self) -> str | bytes: ...  # noqa: D102
+    async def send(self, text: str) -> None: ...  # noqa: D102
+    async def ping(self) -> None: ...  # noqa: D102
+
+
+@define(frozen=True)
+class Surroundings:
+    """What a session is wired to; one set per exchange, made by the manager."""
+
+    settings: ExchangeSettings
+    messages: Rate
+    board: StreamBoard
+    counters: ExchangeCounters
+    publish: Callable[[Sequence[Message]], None]
+    fetch: Callable[[HttpGet], Awaitable[Frame]]
+    quarantine: Callable[[str, str, str | bytes], None]
+    capture: Callable[[str, Frame], None] | None
+
+
+class Session:
+    """One connection of one plan, from its first message to its end."""
+
+    def __init__(self, name: str, plan: SessionPlan, parser: Parser, around: Surroundings) -> None:
+        """`name` is unique within the run; the parser is fresh."""
+        self.name = name
+        self.plan = plan
+        self.live: dict[tuple[str, str], Stream] = {}
+        self.rotating = asyncio.Event()
+        self.rotate_reason = ""
+        self.started = time.monotonic()
+        self._parser = parser
+        self._around = around
+        self._frames = 0
+        self._last_recv_ns = time.time_ns()
+        self._last_sign = self._last_data = self.started
+        self._outbox: asyncio.Queue[Send] = asyncio.Queue()
+        self._unanswered: dict[str, float] = {}
+        self._errands: set[asyncio.Task[None]] = set()
+
+    def feed(self, payload: str | bytes, ts_recv: int) -> None:
+        """Take one payload as received at `ts_recv` (int ns): parse, publish, note what the parser asks for."""
+        self._take(Frame(self.plan.exchange, payload, ts_recv))
+
+    def _take(self, frame: Frame) -> None:
+        around, counters = self._around, self._around.counters
+        counters.frames += 1
+        self._frames += 1
+        self._last_recv_ns = frame.ts_recv
+        if around.capture is not None:
+            around.capture(self.name, frame)
+        try:
+            events = self._parser.receive(frame)
+        except Exception as error:
+            self._reject(frame, error)
+            events = ()
+        else:
+            if events:
+                counters.parsed += 1
+                self._last_data = time.monotonic()
+                self._note(events, frame.ts_recv)
+                around.publish(events)
+            else:
+                counters.control += 1
+        if self._parser.requests:
+            self._carry_out()
+
+    def _reject(self, frame: Frame, error: Exception) -> None:
+        self._around.counters.rejected += 1
+        reason = str(error) if isinstance(error, ParseError) else f"parser failed: {error!r}"
+        if not isinstance(error, ParseError):
+            # The promise of `receive` is broken: the author needs the traceback, the user needs the data.
+            logging.getLogger("jrr").debug("parser failed", exc_info=error)
+        self._around.quarantine(self.name, reason, frame.payload)
+        say_seldom(logging.WARNING, "frame_rejected", self.plan.exchange,
+                   f"{self.plan.exchange}: a frame was not understood and is kept in quarantine: {reason}",
+                   exchange=self.plan.exchange, session=self.name, reason=reason)  # fmt: skip
+
+    def _note(self, events: Sequence[Message], ts_recv: int) -> None:
+        """Count each event with its stream; the first one proves the stream alive."""
+        live, streams = self.live, self._around.board.streams
+        for event in events:
+            key = (event.channel, event.symbol)
+            stream = live.get(key)
+            if stream is None:
+                if isinstance(event, Gap):
+                    self._note_gap(event)
+                    continue
+                stream = streams.get(key) or self._adopt(key, ts_recv)
+                self._revive(stream, ts_recv)
+            elif event.__class__ is Gap:
+                self._note_gap(event)
+                continue
+            if not stream.count:
+                stream.first_ns = ts_recv
+            stream.count += 1
+            stream.last_ns = ts_recv
+
+    def _note_gap(self, gap: Message) -> None:
+        assert isinstance(gap, Gap)
+        gap.session = self.name
+        self._around.counters.gaps += 1
+        self._around.counters.missing += gap.count or 0
+        say_seldom(logging.WARNING, "gap", f"{gap.exchange}:{gap.what}:{gap.symbol}",
+                   f"{gap.exchange}:{gap.what}:{gap.symbol}: {gap.count or 'unknown many'} missing ({gap.reason})",
+                   exchange=gap.exchange, channel=gap.what, symbol=gap.symbol, count=gap.count)  # fmt: skip
+
+    def _adopt(self, key: tuple[str, str], ts_recv: int) -> Stream:
+        """Give a symbol of an all-market stream ("*") a record of its own."""
+        return self._around.board.expect(*key, ts_recv)
+
+    def _revive(self, stream: Stream, ts_ns: int) -> None:
+        """Say that the stream is complete from here on; once per session."""
+        key = (stream.channel, stream.symbol)
+        if key in self.live:
+            return
+        self.live[key] = stream
+        self._around.publish(
+            (Connected(self.plan.exchange, stream.symbol, None, ts_ns, stream.channel, self.name, ts_from=ts_ns),)
+        )
+        everything = self._around.board.streams.get((stream.channel, "*"))
+        if everything is not None and not everything.count:
+            everything.count, everything.first_ns, everything.last_ns = 1, ts_ns, ts_ns
+
+    def _carry_out(self) -> None:
+        requests, self._parser.requests = self._parser.requests, []
+        for request in requests:
+            self._do(request)
+
+    def _do(self, request: Request) -> None:
+        match request:
+            case Send():
+                self._outbox.put_nowait(request)
+            case HttpGet():
+                self._errand(self._fetch(request))
+            case Rotate(reason):
+                self.rotate(reason)
+            case Acked(key, proves):
+                self._unanswered.pop(key, None)
+                for subscription in proves:
+                    stream = self._around.board.streams.get((subscription.channel, subscription.symbol))
+                    if stream is not None:
+                        self._revive(stream, self._last_recv_ns)
+            case Refused(key, what, reason):
+                self._unanswered.pop(key, None)
+                self._around.counters.refused += 1
+                say(logging.ERROR, "subscription_refused", f"{self.plan.exchange} refused {what}: {reason}",
+                    exchange=self.plan.exchange, stream=what, reason=reason)  # fmt: skip
+
+    def rotate(self, reason: str) -> None:
+        """Ask for a successor connection; this one goes on until the successor delivers."""
+        if not self.rotating.is_set():
+            self.rotate_reason = reason
+            self.rotating.set()
+
+    def _errand(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def _fetch(self, request: HttpGet) -> None:
+        self._take(await self._around.fetch(request))
+
+    def subscribe(self, wanted: Sequence[Subscription]) -> None:
+        """Ask the exchange for these streams."""
+        now_ns = time.time_ns()
+        for subscription in wanted:
+            self._around.board.expect(subscription.channel, subscription.symbol, now_ns)
+        for message in self.plan.subscribe(wanted):
+            self._outbox.put_nowait(message)
+
+    def unsubscribe(self, unwanted: Sequence[Subscription]) -> None:
+        """Ask the exchange to stop these streams, and say that they ended here."""
+        for subscription in unwanted:
+            key = (subscription.channel, subscription.symbol)
+            self._around.board.forget(*key)
+            if self.live.pop(key, None) is not None:
+                self._around.publish((self._ended(key, "unsubscribed"),))
+        for message in self.plan.unsubscribe(unwanted):
+            self._outbox.put_nowait(message)
+
+    async def run(self, socket: OpenSocket) -> str:
+        """Live until the connection ends or is judged dead; return the reason."""
+        self.subscribe(self.plan.subscriptions)
+        reason = "stopped"
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._receive(socket))
+                group.create_task(self._send(socket))
+                group.create_task(self._watch(socket))
+                if self.plan.ping_interval_s is not None:
+                    group.create_task(self._ping(socket, self.plan.ping_interval_s))
+        except* JrrError as ended:
+            reason = str(ended.exceptions[0])
+        finally:
+            for task in self._errands:
+                task.cancel()
+            self._end(reason)
+        return reason
+
+    def _end(self, reason: str) -> None:
+        ends = [self._ended(key, reason) for key in self.live]
+        self.live.clear()
+        if ends:
+            self._around.publish(ends)
+
+    def _ended(self, key: tuple[str, str], reason: str) -> Disconnected:
+        channel, symbol = key
+        return Disconnected(self.plan.exchange, symbol, None, time.time_ns(), channel, self.name, reason,
+                            ts_to=self._last_recv_ns)  # fmt: skip
+
+    async def _receive(self, socket: OpenSocket) -> None:
+        receive, take, exchange, now_ns = socket.receive, self._take, self.plan.exchange, time.time_ns
+        while True:
+            payload = await receive()
+            self._last_sign = time.monotonic()
+            take(Frame(exchange, payload, now_ns()))
+
+    async def _send(self, socket: OpenSocket) -> None:
+        spacing = Spacing(self._around.messages)
+        while True:
+            message = await self._outbox.get()
+            await spacing.wait()
+            for key in message.acks:
+                self._unanswered[key] = time.monotonic() + self._around.settings.ack_timeout_s
+            await socket.send(message.text)
+
+    async def _ping(self, socket: OpenSocket, interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            await socket.ping()
+            self._last_sign = time.monotonic()
+
+    async def _watch(self, socket: OpenSocket) -> None:
+        keepalive, rotate_after_s = self.plan.keepalive, self.plan.rotate_after_s
+        kept_alive = self.started
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            now = time.monotonic()
+            self._judge(now)
+            if keepalive is not None and now - max(self._last_sign, kept_alive) > keepalive.idle_s:
+                kept_alive = now
+                await socket.send(keepalive.text)
+            if rotate_after_s is not None and now - self.started > rotate_after_s:
+                self.rotate("planned renewal")
+            self._listen_for_silence()
+
+    def _judge(self, now: float) -> None:
+        """Raise SessionOver for a connection that is dead though its socket is open."""
+        settings = self._around.settings
+        if now - self._last_sign > settings.stale_s:
+            raise SessionOver(f"no frame for {settings.stale_s:g} s")
+        late = [key for key, deadline in self._unanswered.items() if now > deadline]
+        if late:
+            raise SessionOver(f"no answer to {', '.join(sorted(late)[:5])} within {settings.ack_timeout_s:g} s")
+        if self._frames > _HABIT_FRAMES:
+            usual_s = (self._last_data - self.started) / self._frames
+            if now - self._last_data > max(settings.stale_s, _DEAD_INTERVALS * usual_s):
+                raise SessionOver(f"no data for {now - self._last_data:.0f} s though the connection answers")
+
+    def _listen_for_silence(self) -> None:
+        settings, now_ns = self._around.settings, time.time_ns()
+        for subscription in self.plan.subscriptions:
+            stream = self._around.board.streams.get((subscription.channel, subscription.symbol))
+            finding = stream and stream.silence(now_ns, settings.first_data_s, settings.quiet_s)
+            if not finding:
+                continue
+            self._around.counters.silent += 1
+            text = (
+                "subscribed, but nothing was ever received: a quiet symbol, or a stream this address does not serve"
+                if finding == "never received"
+                else "gone quiet against its own habit, though its connection lives"
+            )
+            say(logging.WARNING, "stream_silent", f"{subscription}: {text}",
+                stream=str(subscription), finding=finding)  # fmt: skip

@@ -1,0 +1,127 @@
+"""One WebSocket, as core needs it: connect, receive, send, close; failures as two plain errors.
+
+The only module that knows the `websockets` library.
+"""
+
+import asyncio
+import socket as sockets
+import ssl
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from .errors import ConfigError, JrrError
+
+# The largest frame an exchange sends is a full-depth snapshot or an all-market array, about 2 MB.
+_MAX_FRAME_BYTES = 16 * 2**20
+# Frames the library may read ahead while we parse; beyond it TCP slows the exchange down.
+_READ_AHEAD = 256
+
+
+class ConnectFailed(JrrError):  # noqa: N818 - says what happened, not whose fault
+    """No connection came about; the text names the host and the reason."""
+
+
+class ConnectionLost(JrrError):  # noqa: N818 - says what happened, not whose fault
+    """The connection ended; the text says how."""
+
+
+class Socket:
+    """An open WebSocket."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        """Wrap an open connection."""
+        self._connection = connection
+
+    async def receive(self) -> str | bytes:
+        """Return the next payload (text as UTF-8 bytes); raises ConnectionLost when there is none."""
+        try:
+            return await self._connection.recv(decode=False)
+        except ConnectionClosed as closed:
+            raise ConnectionLost(_how(closed)) from None
+
+    async def send(self, text: str) -> None:
+        """Send a text frame; raises ConnectionLost."""
+        try:
+            await self._connection.send(text)
+        except ConnectionClosed as closed:
+            raise ConnectionLost(_how(closed)) from None
+
+    async def ping(self) -> None:
+        """Send a ping and return when its pong came; raises ConnectionLost."""
+        try:
+            await (await self._connection.ping())
+        except ConnectionClosed as closed:
+            raise ConnectionLost(_how(closed)) from None
+
+    async def close(self) -> None:
+        """Close politely, for at most a second, then cut."""
+        try:
+            async with asyncio.timeout(1.0):
+                await self._connection.close()
+        except TimeoutError:
+            self._connection.transport.abort()
+
+
+async def open_socket(url: str, timeout_s: float) -> Socket:
+    """Connect to `url`; raises ConnectFailed naming the host and why, ConfigError for an address that is none."""
+    try:
+        # Compression costs CPU on both sides and exchanges do not need it; liveness is the session's affair.
+        connection = await connect(
+            url,
+            compression=None,
+            max_size=_MAX_FRAME_BYTES,
+            max_queue=_READ_AHEAD,
+            open_timeout=timeout_s,
+            ping_interval=None,
+            close_timeout=1.0,
+            user_agent_header="jrr",
+        )
+    except InvalidURI as error:
+        raise ConfigError(f"ws_url {url!r} is not a WebSocket address (ws:// or wss://): {error}") from None
+    except InvalidStatus as refused:
+        raise ConnectFailed(f"{host_of(url)} refused the connection: {_status(refused)}") from None
+    except (InvalidHandshake, EOFError) as error:
+        raise ConnectFailed(f"{host_of(url)} did not answer as a WebSocket server: {error}") from None
+    except (OSError, TimeoutError) as error:
+        raise ConnectFailed(f"cannot reach {host_of(url)}: {reason_of(error)}") from None
+    return Socket(connection)
+
+
+def host_of(url: str) -> str:
+    """Return `host` or `host:port` of an address, for messages."""
+    return urlsplit(url).netloc.rpartition("@")[2] or url
+
+
+def reason_of(error: BaseException) -> str:
+    """Return in a few words why the network failed."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, sockets.gaierror):
+        return "the name cannot be looked up (no network or DNS?)"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__
+
+
+def _status(refused: InvalidStatus) -> str:
+    status = refused.response.status_code
+    meaning = {
+        403: " (blocked by the exchange's firewall)",
+        404: " (no such path: check ws_url)",
+        418: " (this IP address is banned for a while)",
+        429: " (too many requests)",
+        451: " (not available from this country)",
+    }.get(status, "")
+    return f"HTTP {status}{meaning}"
+
+
+def _how(closed: ConnectionClosed) -> str:
+    if closed.rcvd is not None:
+        return f"closed by the exchange: {closed.rcvd.code} {closed.rcvd.reason}".rstrip()
+    if closed.sent is not None:
+        return f"closed by us: {closed.sent.code} {closed.sent.reason}".rstrip()
+    return "connection cut"
