@@ -1,0 +1,24 @@
+"""What every test here may use: hypothesis profiles and the folder of recorded exchange data."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("default", max_examples=100, deadline=None)
+settings.register_profile("nightly", max_examples=1_000, deadline=None)
+settings.load_profile(os.environ.get("JRR_HYPOTHESIS", "default"))
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """Return the folder of recorded exchange data, or skip: it is not part of the repository.
+
+    `JRR_REALDATA` names it; the default is `../shared/realdata` beside the repository.
+    """
+    beside = Path(__file__).resolve().parent.parent / "shared" / "realdata"
+    folder = Path(os.environ.get("JRR_REALDATA") or beside)
+    if not folder.is_dir():
+        pytest.skip(f"no recorded exchange data: {folder} is not a folder (set JRR_REALDATA)")
+    return folder
