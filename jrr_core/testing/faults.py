@@ -1,0 +1,114 @@
+"""Faults the simulator's server can do to any exchange: only what TCP and a real exchange can produce.
+
+Times count from the opening of a connection, chances are per frame of market
+data; answers to what the client sent are left alone. Events on frames that a
+fault withholds stand in the truth: the exchange sent them, the client must
+notice that they did not come.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from random import Random
+
+from attrs import define
+
+from ..errors import ConfigError
+from .script import fault_number
+
+CORE_FAULTS: Mapping[str, str] = {
+    "reset": "Seconds after which each connection is cut by a TCP reset.",
+    "silence": "Seconds after which each connection goes half-open: nothing more is sent or read, nothing is closed.",
+    "refuse": "Seconds during which connections are refused, from the start and after each reset.",
+    "drop": "Chance that a frame is not sent.",
+    "duplicate": "Chance that a frame is sent twice.",
+    "reorder": "Chance that a frame is sent after the one behind it.",
+    "garbage": "Chance that a broken frame is sent before a good one.",
+}
+
+
+@define(frozen=True)
+class LineFaults:
+    """The core-wide faults that are on; times in seconds, None where off."""
+
+    reset_s: float | None = None
+    silence_s: float | None = None
+    refuse_s: float = 0.0
+    drop: float = 0.0
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    garbage: float = 0.0
+
+    @classmethod
+    def of(cls, faults: Mapping[str, str]) -> "LineFaults":
+        """Read the core-wide ones among `faults`; raises ConfigError for a value that cannot be."""
+        chances = {}
+        for name in ("drop", "duplicate", "reorder", "garbage"):
+            chances[name] = fault_number(faults, name) or 0.0
+            if chances[name] > 1:
+                raise ConfigError(f"fault {name}={faults[name]} needs a chance between 0 and 1")
+        return cls(
+            fault_number(faults, "reset"),
+            fault_number(faults, "silence"),
+            fault_number(faults, "refuse") or 0.0,
+            **chances,
+        )
+
+    @property
+    def touches_frames(self) -> bool:
+        """Whether any fault changes what is sent."""
+        return bool(self.drop or self.duplicate or self.reorder or self.garbage)
+
+    def disturb(self, frames: list[bytes], random: Random) -> list[bytes]:
+        """Return the encoded frames as a bad day would deliver them."""
+        sent: list[bytes] = []
+        held: bytes | None = None
+        for frame in frames:
+            if self.garbage and random.random() < self.garbage:
+                sent.append(broken_frame(frame, random))
+            if self.drop and random.random() < self.drop:
+                continue
+            if held is None and self.reorder and random.random() < self.reorder:
+                held = frame
+                continue
+            sent.append(frame)
+            if held is not None:
+                sent.append(held)
+                held = None
+            if self.duplicate and random.random() < self.duplicate:
+                sent.append(frame)
+        if held is not None:
+            sent.append(held)
+        return sent
+
+
+def split_faults(faults: Mapping[str, str], own: Mapping[str, str], exchange: str) -> dict[str, str]:
+    """Return the faults that are the script's own; raises ConfigError for a name neither side knows."""
+    for name in faults:
+        if name not in own and name not in CORE_FAULTS:
+            near = get_close_matches(name, [*own, *CORE_FAULTS], n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            have = ", ".join(sorted([*own, *CORE_FAULTS]))
+            raise ConfigError(f"the {exchange} simulator has no fault {name!r}{hint or '.'} It has: {have}")
+    return {name: value for name, value in faults.items() if name in own}
+
+
+def text_frame(payload: bytes, opcode: int = 1) -> bytes:
+    """Return an unfragmented WebSocket frame as a server sends it (RFC 6455 section 5.2): unmasked."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x80 | opcode, size)) + payload
+    if size < 65536:
+        return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big") + payload
+
+
+def broken_frame(frame: bytes, random: Random) -> bytes:
+    """Return a frame no parser can take for data: cut short, not JSON, not what was promised, or binary."""
+    header = 2 if frame[1] < 126 else 4 if frame[1] == 126 else 10
+    payload = frame[header:]
+    kinds = (payload[: len(payload) // 2], b"<html>502 Bad Gateway</html>", b"", b'{"unheard":"of"}', b'[1,2,"x"]')
+    if random.random() < 0.2:
+        return text_frame(random.randbytes(40), opcode=2)
+    # Half of a JSON text in UTF-8 may end inside a character, which a client must refuse by closing: cut before it.
+    kind = kinds[int(random.random() * len(kinds))].decode("utf-8", "ignore").encode()
+    return text_frame(kind)

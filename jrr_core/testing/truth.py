@@ -1,0 +1,117 @@
+"""Ground truth of a simulation: the events that were really sent, to hold against what a store kept.
+
+Scripts record an event when a frame that carries it is queued to at least one
+client, and offer what a client may fetch but need not keep (REST answers). The
+comparison's rules stand in `comparison`; this file keeps, writes and reads.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import cattrs
+import msgspec
+
+from ..errors import ConfigError
+from ..events import ALL_EVENTS, BookSnapshot, Candle, Message
+from ..instrument import Instrument
+from ..levels import Levels
+from .comparison import Identity, compare, identity
+
+Recorded = Message | Instrument
+TYPES: dict[str, type[Recorded]] = {**{kind.type: kind for kind in ALL_EVENTS}, Instrument.type: Instrument}
+
+_convert = cattrs.Converter()
+_convert.register_unstructure_hook(Decimal, str)
+_convert.register_structure_hook(Decimal, lambda text, _: Decimal(text))
+_convert.register_unstructure_hook(Levels, list)
+_convert.register_structure_hook(Levels, lambda rows, _: Levels.from_rows(rows))
+
+
+class Truth:
+    """What was sent: one event per type, exchange, symbol and key, in the order of first sending.
+
+    With `kept` False nothing is remembered; scripts may then spare the work
+    of making events.
+    """
+
+    def __init__(self, kept: bool = True) -> None:
+        """Start with nothing sent."""
+        self.kept = kept
+        self._sent: dict[Identity, Recorded] = {}
+        self._offered: dict[Identity, Recorded] = {}
+        self._books: dict[tuple[str, str], BookSnapshot] = {}
+
+    @property
+    def events(self) -> list[Recorded]:
+        """What was sent to at least one client, oldest first."""
+        return list(self._sent.values())
+
+    @property
+    def offered(self) -> list[Recorded]:
+        """What a client may have fetched: correct where it was stored, no loss where it was not."""
+        return list(self._offered.values())
+
+    @property
+    def books(self) -> list[BookSnapshot]:
+        """The whole book of each symbol when the market stopped; empty before."""
+        return list(self._books.values())
+
+    def record(self, event: Recorded) -> None:
+        """Note that `event` was queued to a client; a later state of the same candle replaces the earlier."""
+        if not self.kept:
+            return
+        same = identity(event)
+        if isinstance(event, Candle):
+            self._sent[same] = event
+        else:
+            self._sent.setdefault(same, event)
+
+    def offer(self, event: Recorded) -> None:
+        """Note that `event` was answered to a request: a client may keep it and need not."""
+        if self.kept:
+            self._offered[identity(event)] = event
+
+    def close_book(self, book: BookSnapshot) -> None:
+        """Note a symbol's whole book at the moment the market stopped."""
+        if self.kept:
+            self._books[book.exchange, book.symbol] = book
+
+    def compare(self, stored: Iterable[Recorded]) -> list[str]:
+        """Return every way in which `stored` differs from what was sent, as sentences; empty when it does not."""
+        return compare(self.events, self.offered, self.books, stored)
+
+    def write(self, path: Path | str) -> None:
+        """Write everything as JSON lines; raises ConfigError where the file cannot be written."""
+        try:
+            with open(path, "wb") as file:
+                for how, events in (("sent", self.events), ("offered", self.offered), ("book", self.books)):
+                    for event in events:
+                        line = {"how": how, "type": event.type, "data": _convert.unstructure(event)}
+                        file.write(msgspec.json.encode(line) + b"\n")
+        except OSError as error:
+            raise ConfigError(f"cannot write the truth file {path}: {error.strerror}; choose another path") from None
+
+    @classmethod
+    def read(cls, path: Path | str) -> "Truth":
+        """Read what `write` wrote; raises ConfigError naming the line that is not of that form."""
+        truth = cls()
+        number = 0
+        try:
+            with open(path, "rb") as file:
+                for line in file:
+                    number += 1
+                    truth._take(msgspec.json.decode(line))
+        except OSError as error:
+            raise ConfigError(f"cannot read the truth file {path}: {error.strerror}") from None
+        except Exception as error:
+            raise ConfigError(f"{path} line {number} is not a line of a truth file: {error}") from None
+        return truth
+
+    def _take(self, line: dict[str, Any]) -> None:
+        event: Recorded = _convert.structure(line["data"], TYPES[line["type"]])
+        if line["how"] == "book" and isinstance(event, BookSnapshot):
+            self._books[event.exchange, event.symbol] = event
+        else:
+            ({"sent": self._sent, "offered": self._offered}[line["how"]])[identity(event)] = event
