@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPException
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -18,6 +18,7 @@ from attrs import define
 from .backoff import Backoff
 from .errors import ConfigError, JrrError
 from .frame import Frame, HttpGet
+from .network import host_of, reason_of
 from .pace import Budget
 
 _TIMEOUT_S = 10.0
@@ -68,11 +69,11 @@ class Fetch:
         budget = self._budgets.get(request.pool)
         if budget is not None:
             await budget.spend(request.weight)
-        host = urlsplit(request.url).netloc
+        host = host_of(request.url)
         try:
             reply = await _in_daemon_thread(lambda: http_get(request.url))
         except (OSError, HTTPException, EOFError) as error:
-            raise FetchFailed(f"cannot reach {host}: {_reason(error)}") from None
+            raise FetchFailed(f"cannot reach {host}: {reason_of(error)}") from None
         if reply.status in _PASSING:
             wait_s = reply.retry_after_s if reply.retry_after_s is not None else 5.0
             if budget is not None and reply.status in (418, 429):
@@ -97,16 +98,6 @@ def http_get(url: str, timeout_s: float = _TIMEOUT_S) -> Reply:
 def _retry_after(error: HTTPError) -> float | None:
     text = (error.headers.get("Retry-After") or "").strip()
     return min(float(text), 3 * 86_400.0) if text.isdecimal() else None
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, URLError) and isinstance(error.reason, BaseException):
-        error = error.reason
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if type(error).__name__ == "gaierror":
-        return "the name cannot be looked up (no network or DNS?)"
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__
 
 
 async def _in_daemon_thread(work: Callable[[], Reply]) -> Reply:

@@ -37,9 +37,9 @@ class SessionOver(JrrError):  # noqa: N818 - says what happened, not whose fault
 class OpenSocket(Protocol):
     """What a session needs of a socket; `transport.Socket` is one."""
 
-    async def receive(self) -> str | bytes: ...  # noqa: D102
-    async def send(self, text: str) -> None: ...  # noqa: D102
-    async def ping(self) -> None: ...  # noqa: D102
+    async def receive(self) -> str | bytes: ...
+    async def send(self, text: str) -> None: ...
+    async def ping(self) -> None: ...
 
 
 @define(frozen=True)
@@ -271,7 +271,7 @@ class Session:
 
     async def _watch(self, socket: OpenSocket) -> None:
         keepalive, rotate_after_s = self.plan.keepalive, self.plan.rotate_after_s
-        kept_alive = self.started
+        kept_alive = listened = self.started
         while True:
             await asyncio.sleep(_WATCH_S)
             now = time.monotonic()
@@ -281,7 +281,9 @@ class Session:
                 await socket.send(keepalive.text)
             if rotate_after_s is not None and now - self.started > rotate_after_s:
                 self.rotate("planned renewal")
-            self._listen_for_silence()
+            if now - listened > 1.0:
+                listened = now
+                self._listen_for_silence()
 
     def _judge(self, now: float) -> None:
         """Raise SessionOver for a connection that is dead though its socket is open."""

@@ -4,14 +4,12 @@ The only module that knows the `websockets` library.
 """
 
 import asyncio
-import socket as sockets
-import ssl
-from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from .errors import ConfigError, JrrError
+from .network import host_of, reason_of
 
 # The largest frame an exchange sends is a full-depth snapshot or an all-market array, about 2 MB.
 _MAX_FRAME_BYTES = 16 * 2**20
@@ -87,24 +85,6 @@ async def open_socket(url: str, timeout_s: float) -> Socket:
     except (OSError, TimeoutError) as error:
         raise ConnectFailed(f"cannot reach {host_of(url)}: {reason_of(error)}") from None
     return Socket(connection)
-
-
-def host_of(url: str) -> str:
-    """Return `host` or `host:port` of an address, for messages."""
-    return urlsplit(url).netloc.rpartition("@")[2] or url
-
-
-def reason_of(error: BaseException) -> str:
-    """Return in a few words why the network failed."""
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, sockets.gaierror):
-        return "the name cannot be looked up (no network or DNS?)"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__
 
 
 def _status(refused: InvalidStatus) -> str:

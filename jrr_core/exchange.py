@@ -1,0 +1,165 @@
+"""One exchange at work: its instruments, what is wanted of it, and the lines that carry it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from attrs import evolve
+
+from .backoff import Backoff
+from .connector import Connector, SessionPlan
+from .errors import ConfigError, ParseError
+from .fetch import Fetch, FetchFailed
+from .instrument import Instruments
+from .journal import say
+from .line import Line
+from .pace import Spacing
+from .parser import Parser
+from .session import Surroundings
+from .subscription import Subscription
+
+
+class Exchange:
+    """Holds one connector and keeps connected what was asked of it."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        make_parser: Callable[[Sequence[Subscription]], Parser],
+        around: Surroundings,
+        fetch: Fetch,
+        publish: Callable[[Sequence[Any]], None],
+    ) -> None:
+        """`publish` takes the instruments found; `around` is what every session of the exchange is wired to."""
+        self.name = connector.exchange
+        self.connector = connector
+        self.around = around
+        self.instruments: Instruments | None = None
+        self.wanted: dict[tuple[str, str], Subscription] = {}
+        self.unresolved: list[Subscription] = []
+        self.lines: list[Line] = []
+        self._fetch = fetch
+        self._publish = publish
+        self._make_parser = make_parser
+        self._attempts = Spacing(connector.limits.connects)
+        self._plans = 0
+
+    async def subscribe(self, wanted: Iterable[Subscription]) -> Sequence[Line]:
+        """Resolve and plan `wanted`; return the new lines for the caller to run.
+
+        Symbols are checked against the exchange's list where it can be had.
+        Where it cannot, symbols are taken as written and patterns wait in
+        `unresolved` for `resolve_later`. Raises ConfigError naming what the
+        exchange does not have.
+        """
+        wanted = list(wanted)
+        if self.instruments is None and wanted:
+            try:
+                await self.load_instruments()
+            except FetchFailed as failure:
+                say(logging.WARNING, "instruments_unreachable",
+                    f"{self.name}: {failure}; symbols are taken as written until its instruments can be read",
+                    exchange=self.name, reason=str(failure))  # fmt: skip
+        return self._plan(self._resolve(wanted))
+
+    async def resolve_later(self, run: Callable[[Line], None]) -> None:
+        """Keep asking for the instruments, then start what had to wait for them."""
+        backoff = Backoff(base_s=2.0)
+        while self.instruments is None:
+            await asyncio.sleep(backoff.next_s())
+            try:
+                await self.load_instruments()
+            except (FetchFailed, ParseError) as failure:
+                if backoff.failures == 1:
+                    say(logging.WARNING, "instruments_unreachable", f"{self.name}: {failure}; trying again",
+                        exchange=self.name, reason=str(failure))  # fmt: skip
+        waiting, self.unresolved = self.unresolved, []
+        for subscription in waiting:
+            try:
+                for line in self._plan(self._resolve([subscription])):
+                    run(line)
+            except ConfigError as error:
+                self.around.counters.refused += 1
+                say(logging.ERROR, "subscription_refused", str(error), exchange=self.name, stream=str(subscription))
+
+    async def load_instruments(self) -> Instruments:
+        """Read the exchange's list once; raises FetchFailed where it cannot be had, ParseError where it is none."""
+        listed = []
+        for request in self.connector.instrument_requests():
+            frame = await self._fetch.try_get(request)
+            if frame.status != 200:
+                raise FetchFailed(f"{request.url} answered HTTP {frame.status}")
+            listed.extend(self.connector.instruments(frame))
+        self.instruments = Instruments(self.name, listed)
+        if listed:
+            self._publish(listed)
+        return self.instruments
+
+    def unsubscribe(self, unwanted: Iterable[Subscription]) -> Sequence[Line]:
+        """Drop streams (native symbols); return the lines that carry nothing any more, for the caller to end."""
+        gone = [s for s in map(self._known, unwanted) if s is not None]
+        for line in self.lines:
+            if any(s in gone for s in line.plan.subscriptions):
+                line.unsubscribe(gone)
+        for subscription in gone:
+            del self.wanted[subscription.channel, subscription.symbol]
+        empty = [line for line in self.lines if not line.plan.subscriptions]
+        self.lines = [line for line in self.lines if line.plan.subscriptions]
+        return empty
+
+    def _known(self, unwanted: Subscription) -> Subscription | None:
+        if unwanted.native is None:
+            return self.wanted.get((unwanted.channel, unwanted.symbol))
+        return next((s for s in self.wanted.values() if s.native == unwanted.native), None)
+
+    def _resolve(self, wanted: Iterable[Subscription]) -> list[Subscription]:
+        """Return the subscriptions with native symbols, patterns expanded."""
+        found: list[Subscription] = []
+        for subscription in wanted:
+            if subscription.native is not None or (self.instruments is not None and not len(self.instruments)):
+                self._refuse_pattern(subscription)
+                found.append(subscription)
+            elif self.instruments is not None:
+                symbols = self.instruments.resolve(subscription.symbol)
+                found += [Subscription(self.name, subscription.channel, symbol) for symbol in symbols]
+            elif "*" in subscription.symbol or "?" in subscription.symbol:
+                self.unresolved.append(subscription)
+            else:
+                found.append(subscription)
+        return found
+
+    def _refuse_pattern(self, subscription: Subscription) -> None:
+        if subscription.native is None and "*" in subscription.symbol:
+            raise ConfigError(f"{subscription}: {self.name} lists no instruments, so write out each symbol")
+
+    def _plan(self, resolved: Sequence[Subscription]) -> Sequence[Line]:
+        """Turn new subscriptions into lines; those already carried are left alone."""
+        fresh = [s for s in dict.fromkeys(resolved) if self._known(s) is None]
+        plans = self.connector.sessions(fresh) if fresh else ()
+        self._check(plans)
+        lines = []
+        for plan in plans:
+            for subscription in plan.subscriptions:
+                self.wanted[subscription.channel, subscription.symbol] = subscription
+            line = Line(self._uniquely_named(plan), self._make_parser, self.around, self._attempts)
+            lines.append(line)
+        self.lines += lines
+        return lines
+
+    def _uniquely_named(self, plan: SessionPlan) -> SessionPlan:
+        """Number plans over the whole run: a later subscribe() makes plans named like the first ones."""
+        self._plans += 1
+        return evolve(plan, name=f"{self.name}-{self._plans}")
+
+    def _check(self, plans: Sequence[SessionPlan]) -> None:
+        for plan in plans:
+            if not plan.url.startswith(("ws://", "wss://")):
+                raise ConfigError(
+                    f"exchanges.{self.name}.ws_url: {plan.url!r} is not a WebSocket address; "
+                    "write ws://host:port or wss://host"
+                )
+            for subscription in plan.subscriptions:
+                known = self.instruments
+                if known is not None and len(known) and subscription.symbol not in ("*", ""):
+                    known.resolve(subscription.symbol)

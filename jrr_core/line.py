@@ -1,0 +1,137 @@
+"""One plan kept connected over successive sessions: reconnects with backoff, renews with the successor first."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from attrs import evolve
+
+from .backoff import Backoff
+from .connector import SessionPlan
+from .errors import ConfigError
+from .journal import say
+from .pace import Spacing
+from .parser import Parser
+from .session import Session, Surroundings
+from .subscription import Subscription
+from .transport import ConnectFailed, Socket, open_socket
+
+# A connection that lived so long was healthy: the next failure starts the backoff anew.
+_HEALTHY_S = 60.0
+# How long a successor may take to deliver every stream before the old connection is let go all the same.
+_HANDOVER_S = 30.0
+# What the old connection still has under way when the successor has delivered.
+_OVERLAP_S = 1.0
+
+
+class Line:
+    """Keeps one SessionPlan alive until cancelled."""
+
+    def __init__(
+        self,
+        plan: SessionPlan,
+        make_parser: Callable[[Sequence[Subscription]], Parser],
+        around: Surroundings,
+        attempts: Spacing,
+    ) -> None:
+        """`attempts` paces connection attempts and is shared by all lines of the exchange."""
+        self.plan = plan
+        self.sessions: set[Session] = set()
+        self.trouble: str | None = None
+        self._make_parser = make_parser
+        self._around = around
+        self._attempts = attempts
+        self._backoff = Backoff()
+        self._number = 0
+        self._run_id = f"{time.time_ns() // 1_000_000_000:x}"
+
+    async def run(self) -> None:
+        """Connect, reconnect, renew; returns only by cancellation, or at once by ConfigError for a bad address."""
+        old: tuple[Session, asyncio.Task[str]] | None = None
+        async with asyncio.TaskGroup() as group:
+            while True:
+                socket = await self._connect()
+                session = self._new_session()
+                ended = group.create_task(self._live(session, socket))
+                if old is not None:
+                    group.create_task(self._hand_over(*old, session))
+                    self._around.counters.rotations += 1
+                rotating = group.create_task(session.rotating.wait())
+                await asyncio.wait((ended, rotating), return_when=asyncio.FIRST_COMPLETED)
+                rotating.cancel()
+                if ended.done():
+                    old = None
+                    await self._recover(session, ended.result())
+                else:
+                    old = (session, ended)
+                    say(logging.INFO, "rotating", f"{session.name}: opening its successor ({session.rotate_reason})",
+                        session=session.name, reason=session.rotate_reason)  # fmt: skip
+
+    def unsubscribe(self, unwanted: Sequence[Subscription]) -> None:
+        """Drop streams from the plan and from the live connections."""
+        kept = tuple(s for s in self.plan.subscriptions if s not in unwanted)
+        gone = tuple(s for s in self.plan.subscriptions if s in unwanted)
+        self.plan = evolve(self.plan, subscriptions=kept)
+        for session in self.sessions:
+            session.plan = self.plan
+            session.unsubscribe(gone)
+
+    async def _connect(self) -> Socket:
+        while True:
+            await self._attempts.wait()
+            try:
+                socket = await open_socket(self.plan.url, self._around.settings.connect_timeout_s)
+            except ConnectFailed as failure:
+                self._around.counters.connect_failures += 1
+                delay_s = self._backoff.next_s()
+                if self.trouble != str(failure):
+                    self.trouble = str(failure)
+                    say(logging.ERROR, "connect_failed", f"{self.plan.exchange}: {failure}; trying again",
+                        exchange=self.plan.exchange, plan=self.plan.name, reason=str(failure))  # fmt: skip
+                await asyncio.sleep(delay_s)
+            except ConfigError as error:
+                self.trouble = str(error)
+                raise
+            else:
+                self.trouble = None
+                return socket
+
+    def _new_session(self) -> Session:
+        self._number += 1
+        counters = self._around.counters
+        counters.connections += 1
+        name = f"{self.plan.name}.{self._run_id}.{self._number}"
+        return Session(name, self.plan, self._make_parser(self.plan.subscriptions), self._around)
+
+    async def _live(self, session: Session, socket: Socket) -> str:
+        self.sessions.add(session)
+        say(logging.INFO, "connected", f"{session.name}: connected, {len(self.plan.subscriptions)} streams",
+            session=session.name, streams=len(self.plan.subscriptions))  # fmt: skip
+        try:
+            return await session.run(socket)
+        except Exception as error:
+            # A plugin's mistake may end its own connection, never another exchange's.
+            logging.getLogger("jrr").debug("session failed", exc_info=error)
+            return f"session failed: {error!r}"
+        finally:
+            self.sessions.discard(session)
+            await socket.close()
+
+    async def _hand_over(self, old: Session, ended: asyncio.Task[str], successor: Session) -> None:
+        """End the old session once the successor delivers all it delivered."""
+        deadline = time.monotonic() + _HANDOVER_S
+        while time.monotonic() < deadline and not ended.done():
+            if old.live.keys() <= successor.live.keys():
+                await asyncio.sleep(_OVERLAP_S)
+                break
+            await asyncio.sleep(0.1)
+        ended.cancel()
+
+    async def _recover(self, session: Session, reason: str) -> None:
+        self._around.counters.reconnects += 1
+        say(logging.WARNING, "disconnected", f"{session.name}: {reason}; reconnecting",
+            session=session.name, reason=reason)  # fmt: skip
+        if time.monotonic() - session.started > _HEALTHY_S:
+            self._backoff.reset()
+        await asyncio.sleep(self._backoff.next_s())

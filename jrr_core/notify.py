@@ -1,0 +1,107 @@
+"""From a buffer to somebody's own code: plugins' subscribers and plain callables.
+
+Whatever they raise is counted and goes no further.
+"""
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar
+
+from attrs import define
+
+from .buffer import Buffer
+from .counters import SinkCounters
+from .events import (
+    ALL_EVENTS, MARKET_EVENTS, BookDelta, BookSnapshot, Candle, Message,
+)  # fmt: skip
+from .journal import say_seldom
+from .subscriber import Subscriber
+
+Callback = Callable[[Any], Awaitable[None] | None]
+
+
+@define
+class NoSettings:
+    """A callable has no settings."""
+
+
+class CallbackSubscriber:
+    """Turns a callable of one event, sync or async, into a Subscriber.
+
+    Each event is tried on its own: `failures` counts those the callable
+    raised on.
+    """
+
+    Settings: ClassVar[type] = NoSettings
+
+    def __init__(self, channel: str, callback: Callback) -> None:
+        """Call `callback` with each event of `channel` (see `accepts`)."""
+        self.name = getattr(callback, "__qualname__", None) or repr(callback)
+        self.accepts = accepts(channel)
+        self.failures = 0
+        self._channel = channel if any(c in channel for c in "_") and channel != "*" else ""
+        self._callback = callback
+
+    async def notify(self, batch: Sequence[Any]) -> None:
+        """Call the callable once per event, in order."""
+        for event in batch:
+            if self._channel and event.channel != self._channel and event.type != self._channel:
+                continue
+            try:
+                result = self._callback(event)
+                if inspect.isawaitable(result):
+                    await result
+            except Exception as error:
+                self.failures += 1
+                say_seldom(logging.ERROR, "subscriber_failed", self.name,
+                           f"subscriber {self.name} raised {error!r}", subscriber=self.name)  # fmt: skip
+
+
+def accepts(channel: str) -> tuple[type[Message], ...]:
+    """Return the event classes a channel name stands for; raises KeyError for a name that is none.
+
+    Besides the channels of subscriptions: "candle" (every interval),
+    "book_snapshot" (every depth), "book_delta", "connected", "disconnected",
+    "gap", "backfilled", and "*" for every market event.
+    """
+    if channel == "*":
+        return MARKET_EVENTS
+    if channel == "book":
+        return (BookSnapshot, BookDelta)
+    if channel.startswith("book_snapshot"):
+        return (BookSnapshot,)
+    if channel.startswith("candle"):
+        return (Candle,)
+    by_type: dict[str, type[Message]] = {kind.type: kind for kind in ALL_EVENTS}
+    return (by_type[channel],)
+
+
+class Notifier:
+    """Calls one subscriber with one buffer's batches.
+
+    In its counters `written` is what the subscriber took and `quarantined`
+    what it failed on.
+    """
+
+    def __init__(self, subscriber: Subscriber, buffer: Buffer, counters: SinkCounters) -> None:
+        """Feed `subscriber` from `buffer`."""
+        self.subscriber = subscriber
+        self.buffer = buffer
+        self.counters = counters
+
+    async def run(self) -> None:
+        """Notify until the buffer is closed and empty."""
+        while batch := await self.buffer.take():
+            failed_before = getattr(self.subscriber, "failures", 0)
+            try:
+                await self.subscriber.notify(batch)
+            except Exception as error:
+                self.counters.quarantined += len(batch)
+                say_seldom(logging.ERROR, "subscriber_failed", self.subscriber.name,
+                           f"subscriber {self.subscriber.name} failed: {error!r}",
+                           subscriber=self.subscriber.name)  # fmt: skip
+                continue
+            failed = getattr(self.subscriber, "failures", 0) - failed_before
+            self.counters.quarantined += failed
+            self.counters.written += len(batch) - failed
