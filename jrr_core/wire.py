@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from .errors import ParseError
 
-__all__ = ["Raw", "Struct", "decode", "decoder", "encode"]
+__all__ = ["Meta", "Raw", "Struct", "decode", "decoder", "encode"]
 
 T = TypeVar("T")
 
