@@ -48,6 +48,13 @@ class RunSettings:
     buffer_events: int = setting(
         200_000, "Events kept in memory per sink while it is slow or away.", validator=validators.ge(1)
     )
+    quarantine: str = setting(
+        ".jrr/quarantine", "Folder that keeps refused frames and rows; made when it is first needed."
+    )
+    quarantine_max_bytes: int = setting(
+        100_000_000, "Most bytes one run may put there; refused ones beyond it are only counted.",
+        validator=validators.ge(0),
+    )  # fmt: skip
 
 
 @define(kw_only=True)

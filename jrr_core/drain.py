@@ -51,12 +51,9 @@ class Drain:
     async def run(self) -> None:
         """Drain until the buffer is closed and empty; opens the sink first if `try_open` could not."""
         backoff = Backoff()
-        while self.state != "ok" and not await self.try_open():
+        while self.state != "ok" and not await self.try_open():  # noqa: ASYNC110 - the store tells nobody it is back
             await asyncio.sleep(backoff.next_s())
-        while True:
-            batch = await self.buffer.take()
-            if not batch:
-                return
+        while batch := await self.buffer.take():
             self._holding = batch
             await self._write(batch)
             self._holding = ()

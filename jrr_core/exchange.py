@@ -11,7 +11,7 @@ from .backoff import Backoff
 from .connector import Connector, SessionPlan
 from .errors import ConfigError, ParseError
 from .fetch import Fetch, FetchFailed
-from .instrument import Instruments
+from .instrument import Instrument, Instruments
 from .journal import say
 from .line import Line
 from .pace import Spacing
@@ -85,7 +85,7 @@ class Exchange:
 
     async def load_instruments(self) -> Instruments:
         """Read the exchange's list once; raises FetchFailed where it cannot be had, ParseError where it is none."""
-        listed = []
+        listed: list[Instrument] = []
         for request in self.connector.instrument_requests():
             frame = await self._fetch.try_get(request)
             if frame.status != 200:

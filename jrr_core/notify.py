@@ -12,9 +12,7 @@ from attrs import define
 
 from .buffer import Buffer
 from .counters import SinkCounters
-from .events import (
-    ALL_EVENTS, MARKET_EVENTS, BookDelta, BookSnapshot, Candle, Message,
-)  # fmt: skip
+from .events import ALL_EVENTS, MARKET_EVENTS, BookDelta, BookSnapshot, Candle, Message
 from .journal import say_seldom
 from .subscriber import Subscriber
 
@@ -40,13 +38,13 @@ class CallbackSubscriber:
         self.name = getattr(callback, "__qualname__", None) or repr(callback)
         self.accepts = accepts(channel)
         self.failures = 0
-        self._channel = channel if any(c in channel for c in "_") and channel != "*" else ""
+        self._channel = channel
         self._callback = callback
 
     async def notify(self, batch: Sequence[Any]) -> None:
         """Call the callable once per event, in order."""
         for event in batch:
-            if self._channel and event.channel != self._channel and event.type != self._channel:
+            if self._channel != "*" and self._channel not in (event.channel, event.type):
                 continue
             try:
                 result = self._callback(event)

@@ -1,0 +1,99 @@
+"""What became of every frame and every event: the stats, the account, and the verdict on a run."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import asdict, define
+
+from .drain import Drain
+from .exchange import Exchange
+from .notify import Notifier
+
+
+@define(frozen=True)
+class Account:
+    """Reads the counters of a run; keeps nothing of its own."""
+
+    exchanges: Iterable[Exchange]
+    drains: Iterable[Drain]
+    notifiers: Iterable[Notifier]
+
+    def stats(self) -> dict[str, Any]:
+        """Return the plain dicts described in docs/stats.md."""
+        exchanges = {e.name: _exchange(e) for e in self.exchanges if e.wanted or e.unresolved}
+        return {
+            "exchanges": exchanges,
+            "sinks": {drain.sink.name: _sink(drain) for drain in self.drains},
+            "subscribers": {notifier.subscriber.name: _subscriber(notifier) for notifier in self.notifiers},
+            "gaps": sum(exchange["gaps"] for exchange in exchanges.values()),
+            "lag_s": max([drain.lag_s for drain in self.drains], default=0.0),
+        }
+
+    def failings(self) -> list[str]:
+        """Return, in words, everything that was lost or failed; empty after a clean run."""
+        found: list[str] = []
+        for exchange in self.exchanges:
+            found += [f"{exchange.name}: {text}" for text in _exchange_failings(exchange)]
+        for drain in self.drains:
+            counters = drain.counters
+            for count, what in (
+                (counters.dropped, "events dropped"),
+                (counters.quarantined, "events refused, kept in quarantine"),
+                (drain.pending, "events not stored"),
+            ):
+                if count:
+                    found.append(f"{drain.sink.name}: {count} {what}")
+        return found
+
+
+def _exchange_failings(exchange: Exchange) -> list[str]:
+    counters, found = exchange.around.counters, []
+    if exchange.wanted and not counters.connections:
+        found.append("never connected")
+    for count, what in (
+        (counters.rejected, "frames not understood, kept in quarantine"),
+        (counters.refused, "subscriptions refused"),
+        (counters.reconnects, "connections lost (`jrr coverage` shows when)"),
+        (counters.gaps, f"gaps, {counters.missing} events known missing"),
+        (len(exchange.unresolved), "subscriptions never resolved"),
+    ):
+        if count:
+            found.append(f"{count} {what}")
+    return found
+
+
+def _exchange(exchange: Exchange) -> dict[str, Any]:
+    streams = exchange.around.board.streams.values()
+    return {
+        **asdict(exchange.around.counters),
+        "events": exchange.around.board.counts(),
+        "sessions": sum(len(line.sessions) for line in exchange.lines),
+        "streams": [
+            {"channel": s.channel, "symbol": s.symbol, "count": s.count, "last_ns": s.last_ns or None,
+             "trouble": s.reported}
+            for s in streams if s.wanted
+        ],
+        "trouble": next((line.trouble for line in exchange.lines if line.trouble), None),
+    }  # fmt: skip
+
+
+def _sink(drain: Drain) -> dict[str, Any]:
+    return {
+        "state": drain.state,
+        **asdict(drain.counters),
+        "pending": drain.pending,
+        "lag_s": drain.lag_s,
+        "latency_p50_s": drain.latency.quantile_s(0.5),
+        "latency_p99_s": drain.latency.quantile_s(0.99),
+    }
+
+
+def _subscriber(notifier: Notifier) -> dict[str, Any]:
+    counters = notifier.counters
+    return {
+        "published": counters.published,
+        "delivered": counters.written,
+        "failed": counters.quarantined,
+        "dropped": counters.dropped,
+        "pending": len(notifier.buffer),
+    }

@@ -1,0 +1,175 @@
+"""Puts a Manager together from plugins and settings."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .buffer import Buffer
+from .bus import Bus
+from .capture import Capture
+from .config import Config, structure
+from .connector import Connector, ExchangeSettings
+from .counters import ExchangeCounters, SinkCounters
+from .drain import Drain
+from .errors import ConfigError
+from .events import Gap
+from .exchange import Exchange
+from .fetch import Fetch
+from .journal import say_seldom
+from .manager import Manager
+from .pace import Budget
+from .parser import Parser
+from .plugins import Plugins
+from .quarantine import Quarantine
+from .session import Surroundings
+from .sink import Sink
+from .stream import StreamBoard
+from .subscription import Subscription
+
+
+class ManagerBuilder:
+    """Collects exchanges, sinks and subscribers by name, then builds the Manager.
+
+    `storage` is a settings object of an installed sink (for example its
+    StorageConfig); without one, and without `add_sink`, the installed store
+    that needs no set-up is used. `plugins` are those loaded (default: all
+    installed). `config` brings settings, as the command line reads them;
+    with it every exchange of the plugins is available.
+    """
+
+    def __init__(self, storage: Any = None, *, plugins: Plugins | None = None, config: Config | None = None) -> None:
+        """Start with nothing added."""
+        self._plugins = Plugins.load() if plugins is None else plugins
+        self._config = config or Config()
+        self._exchanges: dict[str, dict[str, Any]] = {}
+        self._sinks: list[Sink] = []
+        self._subscribers: dict[str, dict[str, Any]] = {}
+        if config is not None:
+            self._exchanges = {name: dict(config.exchanges.get(name, {})) for name in self._plugins.connectors}
+            self._refuse_unknown_sections(config)
+            self._subscribers = {name: dict(config.subscribers.get(name, {})) for name in self._plugins.subscribers}
+            for name, sink in self._plugins.sinks.items():
+                if not sink.embedded:
+                    self.add_sink(name)
+        if storage is not None:
+            self._sinks.append(self._sink_of(storage))
+
+    def __getattr__(self, name: str) -> "Callable[..., ManagerBuilder]":
+        """Resolve `add_<name>(**settings)` to the exchange, or the exchanges of the plugin, of that name."""
+        if not name.startswith("add_"):
+            raise AttributeError(name)
+        return lambda **settings: self._add_named(name.removeprefix("add_"), settings)
+
+    def add_exchange(self, name: str, **settings: Any) -> "ManagerBuilder":
+        """Make an exchange available under its settings; raises ConfigError naming those there are."""
+        self._plugins.connector(name)
+        self._exchanges[name] = {**self._config.exchanges.get(name, {}), **settings}
+        return self
+
+    def add_sink(self, name: str, **settings: Any) -> "ManagerBuilder":
+        """Store into this sink too; raises ConfigError for unknown names and settings."""
+        cls = self._plugins.sink(name)
+        raw = {**self._config.sinks.get(name, {}), **settings}
+        self._sinks.append(cls(structure(cls.Settings, raw, f"sinks.{name}")))
+        return self
+
+    def add_subscriber(self, name: str, **settings: Any) -> "ManagerBuilder":
+        """Feed an installed subscriber; for a callable of your own use `Manager.add_subscriber`."""
+        self._plugins.subscriber(name)
+        self._subscribers[name] = settings
+        return self
+
+    async def build(self) -> Manager:
+        """Return the Manager, not yet started; raises ConfigError for settings that do not fit."""
+        config, bus = self._config, Bus()
+        quarantine = Quarantine(Path(config.run.quarantine), config.run.quarantine_max_bytes)
+        drains = [self._drain(sink, bus, quarantine) for sink in self._sinks or self._embedded()]
+        capture = Capture(config.capture) if config.capture.path else None
+        budgets: dict[str, Budget] = {}
+        exchanges = {
+            name: self._exchange(name, raw, bus, quarantine, capture, budgets) for name, raw in self._exchanges.items()
+        }
+        manager = Manager(bus, exchanges, drains, quarantine, capture,
+                          buffer_events=config.run.buffer_events, stop_timeout_s=config.run.stop_timeout_s)  # fmt: skip
+        for name, raw in self._subscribers.items():
+            cls = self._plugins.subscriber(name)
+            manager.add_notifier(cls(structure(cls.Settings, raw, f"subscribers.{name}")))
+        return manager
+
+    def _add_named(self, name: str, settings: dict[str, Any]) -> "ManagerBuilder":
+        dashed = name.replace("_", "-")
+        plugin = next((p for p in self._plugins.all if p.name in (name, dashed)), None)
+        exchanges = [cls.exchange for cls in plugin.connectors] if plugin is not None else []
+        if not exchanges or dashed in self._plugins.connectors:
+            self.add_exchange(dashed, **settings)
+        for other in exchanges:
+            if other not in self._exchanges:
+                self.add_exchange(other, **({} if dashed in self._plugins.connectors else settings))
+        return self
+
+    def _sink_of(self, storage: Any) -> Sink:
+        for cls in self._plugins.sinks.values():
+            if isinstance(storage, cls.Settings):
+                return cls(storage)
+        raise ConfigError(
+            f"no installed sink takes settings of class {type(storage).__name__}; "
+            f"installed sinks: {', '.join(sorted(self._plugins.sinks)) or 'none'}"
+        )
+
+    def _embedded(self) -> Sequence[Sink]:
+        """Return the stores that need no set-up, for a run that names none."""
+        plugins = self._plugins
+        if not any(cls.embedded for cls in plugins.sinks.values()):
+            plugins = Plugins.load()
+        return [
+            cls(structure(cls.Settings, self._config.sinks.get(name, {}), f"sinks.{name}"))
+            for name, cls in plugins.sinks.items()
+            if cls.embedded
+        ]
+
+    def _drain(self, sink: Sink, bus: Bus, quarantine: Quarantine) -> Drain:
+        counters = SinkCounters()
+        buffer = Buffer(sink.batch, self._config.run.buffer_events, counters, keeps_gaps=Gap in sink.accepts)
+        bus.route(sink.accepts, buffer.put)
+        return Drain(sink, buffer, counters, quarantine.keep)
+
+    def _exchange(
+        self,
+        name: str,
+        raw: Mapping[str, Any],
+        bus: Bus,
+        quarantine: Quarantine,
+        capture: Capture | None,
+        budgets: dict[str, Budget],
+    ) -> Exchange:
+        cls = self._plugins.connector(name)
+        settings: ExchangeSettings = structure(cls.Settings, raw, f"exchanges.{name}")
+        connector = cls(settings)
+        for pool, rate in connector.limits.http.items():
+            budgets.setdefault(pool, Budget(rate))
+        fetch = Fetch(name, budgets, lambda text: say_seldom(30, "fetch_failed", name, f"{name}: {text}; trying again",
+                                                             exchange=name))  # fmt: skip
+        around = Surroundings(
+            settings=settings,
+            messages=connector.limits.messages,
+            board=StreamBoard(),
+            counters=ExchangeCounters(),
+            publish=bus.publish,
+            fetch=fetch.get,
+            quarantine=quarantine.keep,
+            capture=None if capture is None else capture.frame,
+        )
+        return Exchange(connector, self._parser_maker(connector), around, fetch, bus.publish)
+
+    def _parser_maker(self, connector: Connector) -> Callable[[Sequence[Subscription]], Parser]:
+        """Return how a session's parser is made: by a parser plugin for the exchange, else by the connector."""
+        cls: Any = self._plugins.parsers.get(connector.exchange)
+        return connector.parser if cls is None else lambda subscriptions: cls(subscriptions)
+
+    def _refuse_unknown_sections(self, config: Config) -> None:
+        for name in config.exchanges:
+            self._plugins.connector(name)
+        for name in config.sinks:
+            self._plugins.sink(name)
+        for name in config.subscribers:
+            self._plugins.subscriber(name)

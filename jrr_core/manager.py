@@ -1,0 +1,279 @@
+"""The run: exchanges, buses, sinks and subscribers wired together, started, stopped in order, accounted for.
+
+Made by `ManagerBuilder`. Everything runs in one TaskGroup on one event loop.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .account import Account
+from .buffer import Buffer
+from .bus import Bus
+from .capture import Capture
+from .counters import SinkCounters
+from .drain import Drain
+from .errors import ConfigError, JrrError
+from .events import Gap, Message
+from .exchange import Exchange
+from .journal import say
+from .line import Line
+from .notify import Callback, CallbackSubscriber, Notifier, accepts
+from .quarantine import Quarantine
+from .sink import BatchPolicy
+from .subscriber import Subscriber
+from .subscription import Subscription
+
+_CALLBACK_BATCH = BatchPolicy(max_rows=1000, max_age_s=0.0)
+_TICK_S = 0.2
+
+
+class Manager:
+    """Collects what was subscribed into every sink and subscriber until stopped."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        exchanges: Mapping[str, Exchange],
+        drains: Sequence[Drain],
+        quarantine: Quarantine,
+        capture: Capture | None,
+        *,
+        buffer_events: int,
+        stop_timeout_s: float,
+    ) -> None:
+        """Called by ManagerBuilder."""
+        self.exchanges = dict(exchanges)
+        self.drains = list(drains)
+        self.notifiers: list[Notifier] = []
+        self._bus = bus
+        self._quarantine = quarantine
+        self._capture = capture
+        self._buffer_events = buffer_events
+        self._stop_timeout_s = stop_timeout_s
+        self._started = time.monotonic()
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._running: asyncio.TaskGroup | None = None
+        self._lines: dict[Line, asyncio.Task[None]] = {}
+        self._readers: list[asyncio.Task[None]] = []
+        self._failure: JrrError | None = None
+
+    async def subscribe(self, wanted: Iterable[Subscription | str]) -> None:
+        """Collect these too, before or while running.
+
+        Raises ConfigError naming the exchange, channel or symbol that does
+        not exist; nothing of that exchange's part is then subscribed.
+        """
+        by_exchange: dict[str, list[Subscription]] = {}
+        for item in wanted:
+            subscription = Subscription.parse(item) if isinstance(item, str) else item
+            by_exchange.setdefault(subscription.exchange, []).append(subscription)
+        chosen = {self._exchange(name): subscriptions for name, subscriptions in by_exchange.items()}
+        found = await asyncio.gather(
+            *[exchange.subscribe(subscriptions) for exchange, subscriptions in chosen.items()], return_exceptions=True
+        )
+        for lines in found:
+            if isinstance(lines, BaseException):
+                raise lines
+        if self._running is not None:
+            for exchange in chosen:
+                self._start_lines(exchange)
+
+    async def subscribe_exchange(self, exchange: str, streams: Sequence[str]) -> None:
+        """Collect streams of one exchange: its own stream names, or `channel:symbol`."""
+        await self.subscribe([Subscription.of(exchange, stream) for stream in streams])
+
+    async def unsubscribe(self, unwanted: Iterable[Subscription | str]) -> None:
+        """Stop collecting these; symbols are native, or the native stream names they were subscribed by."""
+        for item in unwanted:
+            subscription = Subscription.parse(item) if isinstance(item, str) else item
+            for line in self._exchange(subscription.exchange).unsubscribe([subscription]):
+                task = self._lines.pop(line, None)
+                if task is not None:
+                    task.cancel()
+
+    def add_subscriber(self, channel: str, callback: Callback) -> None:
+        """Call `callback` (sync or async) with each event of `channel`: "trade", "candle", "candle_1m", "*" ...
+
+        Raises ConfigError for a channel there is not. What the callback
+        raises is counted and logged, and harms nothing.
+        """
+        try:
+            subscriber = CallbackSubscriber(channel, callback)
+        except KeyError:
+            raise ConfigError(
+                f"add_subscriber: there is no channel {channel!r}; for example trade, candle_1m"
+            ) from None
+        self.add_notifier(subscriber)
+
+    def add_notifier(self, subscriber: Subscriber) -> None:
+        """Feed a Subscriber from now on."""
+        counters = SinkCounters()
+        buffer = Buffer(_CALLBACK_BATCH, self._buffer_events, counters, keeps_gaps=Gap in subscriber.accepts)
+        notifier = Notifier(subscriber, buffer, counters)
+        self._bus.route(subscriber.accepts, buffer.put)
+        self.notifiers.append(notifier)
+        if self._running is not None:
+            self._readers.append(self._running.create_task(notifier.run()))
+
+    async def stream(self, channel: str) -> AsyncIterator[Message]:
+        """Yield each event of `channel` as it comes, until the manager stops."""
+        buffer = Buffer(_CALLBACK_BATCH, self._buffer_events, SinkCounters(), keeps_gaps=False)
+        try:
+            kinds = accepts(channel)
+        except KeyError:
+            raise ConfigError(f"stream: there is no channel {channel!r}; for example trade, candle_1m") from None
+        self._bus.route(kinds, buffer.put)
+        closing = asyncio.ensure_future(self._stopped.wait())
+        closing.add_done_callback(lambda _: buffer.close())
+        try:
+            while batch := await buffer.take():
+                for event in batch:
+                    if channel == "*" or channel in (event.channel, event.type):
+                        yield event
+        finally:
+            self._bus.unroute(buffer.put)
+            closing.cancel()
+
+    async def start_all_listeners(self) -> None:
+        """Connect, collect and store until `stop()`; then stop in order.
+
+        Raises ConfigError for what the user must change (a sink's settings),
+        before any connection is made.
+        """
+        await self._collect(None, None)
+
+    async def run(self, for_s: float | None = None, on_tick: Callable[[dict[str, Any]], None] | None = None) -> int:
+        """Do `start_all_listeners` for a command line; return its exit code.
+
+        Ends after `for_s`, at SIGINT or SIGTERM; a second signal stops at
+        once. `on_tick` gets the stats about five times a second.
+        """
+        loop = asyncio.get_running_loop()
+        handled = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError, RuntimeError):
+                loop.add_signal_handler(number, self._signalled)
+                handled.append(number)
+        try:
+            await self._collect(for_s, on_tick)
+        finally:
+            for number in handled:
+                loop.remove_signal_handler(number)
+        return 1 if self.account.failings() else 0
+
+    async def stop(self) -> None:
+        """End the run: sessions first, then what is buffered is stored, then the sinks are closed."""
+        self._stopping.set()
+        if self._running is not None:
+            await self._stopped.wait()
+
+    def get_stats(self) -> dict[str, Any]:
+        """Return what has happened so far, as plain dicts with the keys documented in docs/stats.md."""
+        return {"uptime_s": time.monotonic() - self._started, **self.account.stats()}
+
+    @property
+    def account(self) -> Account:
+        """The account of the run, at any time."""
+        return Account(self.exchanges.values(), self.drains, self.notifiers)
+
+    def _exchange(self, name: str) -> Exchange:
+        try:
+            return self.exchanges[name]
+        except KeyError:
+            known = ", ".join(sorted(self.exchanges)) or "none"
+            raise ConfigError(f"there is no exchange {name!r} among those loaded ({known})") from None
+
+    def _signalled(self) -> None:
+        if self._stopping.is_set():
+            self._hurry.set()
+        self._stopping.set()
+
+    async def _collect(self, for_s: float | None, on_tick: Callable[[dict[str, Any]], None] | None) -> None:
+        self._started = time.monotonic()
+        opened: list[Drain] = []
+        try:
+            for drain in self.drains:
+                opened.append(drain)
+                await drain.try_open()
+            async with asyncio.TaskGroup() as group:
+                self._running = group
+                self._readers += [group.create_task(reader.run()) for reader in (*self.drains, *self.notifiers)]
+                for exchange in self.exchanges.values():
+                    self._start_lines(exchange)
+                await self._wait(for_s, on_tick)
+                await self._finish()
+        finally:
+            self._running = None
+            await asyncio.gather(*[drain.close() for drain in opened])
+            self._quarantine.close()
+            if self._capture is not None:
+                self._capture.close()
+            self._stopped.set()
+        if self._failure is not None:
+            raise self._failure
+
+    def _start_lines(self, exchange: Exchange) -> None:
+        for line in exchange.lines:
+            self._run_line(line)
+        if exchange.unresolved:
+            self._spawn(exchange.resolve_later(self._run_line))
+
+    def _run_line(self, line: Line) -> None:
+        if line not in self._lines:
+            self._lines[line] = self._spawn(self._keep(line))
+
+    def _spawn(self, work: Any) -> "asyncio.Task[None]":
+        assert self._running is not None
+        task: asyncio.Task[None] = self._running.create_task(work)
+        return task
+
+    async def _keep(self, line: Line) -> None:
+        """Run a line; its failure is one exchange's affair and is told at the end."""
+        try:
+            await line.run()
+        except* JrrError as failed:
+            error = failed.exceptions[0]
+            say(logging.ERROR, "line_failed", str(error), plan=line.plan.name)
+            self._failure = error if isinstance(error, JrrError) else None
+
+    async def _wait(self, for_s: float | None, on_tick: Callable[[dict[str, Any]], None] | None) -> None:
+        """Return when stopped, or after `for_s`."""
+        deadline = None if for_s is None else self._started + for_s
+        while not self._stopping.is_set():
+            left = _TICK_S if deadline is None else min(_TICK_S, deadline - time.monotonic())
+            if left <= 0:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left if on_tick is not None or deadline is not None else None):
+                    await self._stopping.wait()
+            if on_tick is not None:
+                on_tick(self.get_stats())
+
+    async def _finish(self) -> None:
+        """Sessions end, then buffers drain within the deadline, then what is left is counted as dropped."""
+        self._stopping.set()
+        tasks = list(self._lines.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert self._running is not None
+        for reader in (*self.drains, *self.notifiers):
+            reader.buffer.close()
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        draining = asyncio.gather(*self._readers)
+        await asyncio.wait((hurry, draining), timeout=self._stop_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        draining.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)
+        for drain in self.drains:
+            left = drain.give_up()
+            if left:
+                say(logging.ERROR, "left_unstored", f"{drain.sink.name}: stopped with {left} events not stored",
+                    sink=drain.sink.name, count=left)  # fmt: skip
