@@ -22,10 +22,9 @@ from .events import Gap, Message
 from .exchange import Exchange
 from .journal import say
 from .line import Line
-from .notify import Callback, CallbackSubscriber, Notifier, accepts
+from .notify import Callback, CallbackSubscriber, Notified, Notifier, accepts
 from .quarantine import Quarantine
 from .sink import BatchPolicy
-from .subscriber import Subscriber
 from .subscription import Subscription
 
 _CALLBACK_BATCH = BatchPolicy(max_rows=1000, max_age_s=0.0)
@@ -112,8 +111,8 @@ class Manager:
             ) from None
         self.add_notifier(subscriber)
 
-    def add_notifier(self, subscriber: Subscriber) -> None:
-        """Feed a Subscriber from now on."""
+    def add_notifier(self, subscriber: Notified) -> None:
+        """Feed a plugin's Subscriber, or anything like it, from now on."""
         counters = SinkCounters()
         buffer = Buffer(_CALLBACK_BATCH, self._buffer_events, counters, keeps_gaps=Gap in subscriber.accepts)
         notifier = Notifier(subscriber, buffer, counters)
@@ -183,6 +182,9 @@ class Manager:
         """The account of the run, at any time."""
         return Account(self.exchanges.values(), self.drains, self.notifiers)
 
+    def _all_readers(self) -> list[Drain | Notifier]:
+        return [*self.drains, *self.notifiers]
+
     def _exchange(self, name: str) -> Exchange:
         try:
             return self.exchanges[name]
@@ -204,7 +206,7 @@ class Manager:
                 await drain.try_open()
             async with asyncio.TaskGroup() as group:
                 self._running = group
-                self._readers += [group.create_task(reader.run()) for reader in (*self.drains, *self.notifiers)]
+                self._readers += [group.create_task(reader.run()) for reader in self._all_readers()]
                 for exchange in self.exchanges.values():
                     self._start_lines(exchange)
                 await self._wait(for_s, on_tick)
@@ -264,7 +266,7 @@ class Manager:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert self._running is not None
-        for reader in (*self.drains, *self.notifiers):
+        for reader in self._all_readers():
             reader.buffer.close()
         hurry = asyncio.ensure_future(self._hurry.wait())
         draining = asyncio.gather(*self._readers)

@@ -6,37 +6,42 @@ Whatever they raise is counted and goes no further.
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar
-
-from attrs import define
+from typing import Any, Protocol
 
 from .buffer import Buffer
 from .counters import SinkCounters
 from .events import ALL_EVENTS, MARKET_EVENTS, BookDelta, BookSnapshot, Candle, Message
 from .journal import say_seldom
-from .subscriber import Subscriber
 
 Callback = Callable[[Any], Awaitable[None] | None]
 
 
-@define
-class NoSettings:
-    """A callable has no settings."""
+class Notified(Protocol):
+    """What a Notifier feeds: a plugin's Subscriber or a wrapped callable."""
+
+    @property
+    def name(self) -> str:
+        """How it is called in stats and log."""
+
+    @property
+    def accepts(self) -> tuple[type, ...]:
+        """The event classes it wants."""
+
+    async def notify(self, batch: Sequence[Any]) -> None:
+        """Take a batch."""
 
 
 class CallbackSubscriber:
-    """Turns a callable of one event, sync or async, into a Subscriber.
+    """Turns a callable of one event, sync or async, into something to notify.
 
     Each event is tried on its own: `failures` counts those the callable
     raised on.
     """
 
-    Settings: ClassVar[type] = NoSettings
-
     def __init__(self, channel: str, callback: Callback) -> None:
         """Call `callback` with each event of `channel` (see `accepts`)."""
         self.name = getattr(callback, "__qualname__", None) or repr(callback)
-        self.accepts = accepts(channel)
+        self.accepts: tuple[type, ...] = accepts(channel)
         self.failures = 0
         self._channel = channel
         self._callback = callback
@@ -82,7 +87,7 @@ class Notifier:
     what it failed on.
     """
 
-    def __init__(self, subscriber: Subscriber, buffer: Buffer, counters: SinkCounters) -> None:
+    def __init__(self, subscriber: Notified, buffer: Buffer, counters: SinkCounters) -> None:
         """Feed `subscriber` from `buffer`."""
         self.subscriber = subscriber
         self.buffer = buffer
