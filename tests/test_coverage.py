@@ -1,0 +1,264 @@
+"""The coverage ledger: what a stream's events say about what is stored."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jrr_core.coverage import CRASH, NOT_RUNNING, Timeline
+from jrr_core.events import Backfilled, Connected, Disconnected, Gap, StreamEvent
+from jrr_core.store import Range
+
+STREAM = ("sim", "trade", "BTCUSDT")
+
+
+def make(kind: type[StreamEvent], session: str = "a", ts_recv: int = 10**6, **more: object) -> StreamEvent:
+    return kind("sim", "BTCUSDT", None, ts_recv, "trade", session, **more)  # type: ignore[arg-type]
+
+
+def connected(at: int | None, session: str = "a") -> StreamEvent:
+    return make(Connected, session, ts_from=at)
+
+
+def disconnected(at: int | None, session: str = "a", reason: str | None = "closed") -> StreamEvent:
+    return make(Disconnected, session, ts_to=at, reason=reason)
+
+
+def gap(start: int, end: int, count: int | None = None, reason: str = "sequence") -> StreamEvent:
+    return make(Gap, ts_from=start, ts_to=end, count=count, reason=reason)
+
+
+def backfilled(start: int | None, end: int | None, count: int | None = None) -> StreamEvent:
+    return make(Backfilled, ts_from=start, ts_to=end, count=count)
+
+
+def drawn(*steps: StreamEvent | int) -> list[tuple[object, ...]]:
+    """Return the ranges after the steps; a bare number is a heartbeat."""
+    line = Timeline(*STREAM)
+    for step in steps:
+        line.heartbeat(step) if isinstance(step, int) else line.apply(step)
+    return brief(line)
+
+
+def brief(line: Timeline) -> list[tuple[object, ...]]:
+    return [(r.ts_from, r.ts_to, r.state, r.reason, r.missing) for r in line.ranges]
+
+
+def test_a_live_range_grows_with_the_heartbeat_only() -> None:
+    assert drawn(connected(10)) == [(10, 10, "complete", None, None)]
+    assert drawn(connected(10), 30, 20) == [(10, 30, "complete", None, None)]
+
+
+def test_a_range_ends_where_the_session_last_was_alive() -> None:
+    assert drawn(connected(10), 90, disconnected(60)) == [(10, 60, "complete", "closed", None)]
+    assert drawn(connected(10), disconnected(60), 90) == [(10, 60, "complete", "closed", None)]
+
+
+def test_between_two_sessions_lies_a_gap_with_the_reason_of_the_end() -> None:
+    assert drawn(connected(10), disconnected(20), connected(30), 40) == [
+        (10, 20, "complete", "closed", None),
+        (20, 30, "gap", "closed", None),
+        (30, 40, "complete", None, None),
+    ]
+
+
+def test_sessions_that_overlap_make_one_complete_range() -> None:
+    assert drawn(connected(10), connected(18, "b"), disconnected(20), 30, disconnected(40, "b")) == [
+        (10, 40, "complete", "closed", None)
+    ]
+    assert drawn(connected(10), connected(15, "b"), disconnected(16, "b"), disconnected(30)) == [
+        (10, 30, "complete", "closed", None)
+    ]
+
+
+def test_a_successor_that_came_too_late_leaves_a_gap() -> None:
+    assert drawn(connected(10), 40, connected(50, "b"), 60, disconnected(20, reason="silent"), 70) == [
+        (10, 20, "complete", None, None),
+        (20, 50, "gap", "silent", None),
+        (50, 70, "complete", None, None),
+    ]
+
+
+def test_a_session_that_starts_before_the_last_one_was_seen_to_end_continues_it() -> None:
+    assert drawn(connected(10), disconnected(30), connected(25, "b"), 40) == [(10, 40, "complete", None, None)]
+
+
+def test_a_gap_splits_a_live_range() -> None:
+    assert drawn(connected(10), 50, gap(20, 30, 5)) == [
+        (10, 20, "complete", None, None),
+        (20, 30, "gap", "sequence", 5),
+        (30, 50, "complete", None, None),
+    ]
+
+
+def test_a_gap_beyond_the_heartbeat_leaves_the_range_live_behind_it() -> None:
+    assert drawn(connected(10), gap(20, 30, 5), 40) == [
+        (10, 20, "complete", None, None),
+        (20, 30, "gap", "sequence", 5),
+        (30, 40, "complete", None, None),
+    ]
+    assert drawn(connected(10), gap(10, 10), 40)[0] == (10, 11, "gap", "sequence", None)
+
+
+def test_gaps_that_overlap_become_one_and_add_up() -> None:
+    assert drawn(connected(0), 90, gap(20, 30, 5), gap(25, 40, 2, "buffer full"))[1] == (20, 40, "gap", "sequence", 7)
+    assert drawn(connected(0), 90, gap(20, 30, 5), gap(10, 22, 2, "buffer full"))[1] == (
+        10,
+        30,
+        "gap",
+        "buffer full",
+        7,
+    )
+    assert drawn(connected(0), 90, gap(20, 30, 5), gap(25, 40))[1] == (20, 40, "gap", "sequence", None)
+    assert drawn(connected(0), 90, gap(20, 30, 1), gap(40, 50, 1), gap(25, 45, 1))[1:] == [
+        (20, 50, "gap", "sequence", 3),
+        (50, 90, "complete", None, None),
+    ]
+
+
+def test_a_backfilled_gap_is_no_gap_any_more() -> None:
+    assert drawn(connected(0), 90, gap(20, 30, 5), backfilled(20, 30, 5))[1] == (20, 30, "backfilled", "sequence", 0)
+    assert drawn(connected(0), 90, gap(20, 30, 5), backfilled(None, None))[1] == (20, 30, "backfilled", "sequence", 0)
+    assert drawn(connected(0), 90, backfilled(None, None)) == [(0, 90, "complete", None, None)]
+
+
+def test_a_gap_backfilled_in_part_stays_until_nothing_is_missing() -> None:
+    steps: list[StreamEvent | int] = [connected(0), 90, gap(20, 30, 5), backfilled(20, 30, 3)]
+    assert drawn(*steps)[1] == (20, 30, "gap", "sequence", 2)
+    assert drawn(*steps, backfilled(20, 30, 2))[1] == (20, 30, "backfilled", "sequence", 0)
+
+
+def test_what_a_backfill_does_not_reach_stays_a_gap() -> None:
+    assert drawn(connected(0), 90, gap(20, 40), backfilled(25, 30))[1:4] == [
+        (20, 25, "gap", "sequence", None),
+        (25, 30, "backfilled", "sequence", 0),
+        (30, 40, "gap", "sequence", None),
+    ]
+
+
+def test_a_gap_after_the_end_reaches_back_to_it() -> None:
+    assert drawn(connected(0), disconnected(10), gap(20, 30), connected(40), 50) == [
+        (0, 10, "complete", "closed", None),
+        (10, 40, "gap", "sequence", None),
+        (40, 50, "complete", None, None),
+    ]
+
+
+def test_a_gap_before_any_session_begins_the_history() -> None:
+    assert drawn(gap(5, 8, 1), connected(10), 20) == [
+        (5, 10, "gap", "sequence", None),
+        (10, 20, "complete", None, None),
+    ]
+
+
+def test_after_a_crash_the_time_until_the_next_session_is_a_gap() -> None:
+    line = Timeline(*STREAM, [Range(*STREAM, 10, 20, "complete")])
+    line.apply(connected(50, "b"))
+    assert brief(line) == [
+        (10, 20, "complete", None, None),
+        (20, 50, "gap", CRASH, None),
+        (50, 50, "complete", None, None),
+    ]
+
+
+def test_after_an_orderly_close_the_gap_says_not_running() -> None:
+    line = Timeline(*STREAM)
+    line.apply(connected(10))
+    line.heartbeat(20)
+    line.close()
+    assert not line.live
+    assert brief(line) == [(10, 20, "complete", NOT_RUNNING, None)]
+    line.apply(connected(30))
+    assert brief(line)[1] == (20, 30, "gap", NOT_RUNNING, None)
+
+
+def test_a_stop_by_the_user_is_named_in_the_gap_after_it() -> None:
+    assert drawn(connected(10), disconnected(20, reason="stopped"), connected(30))[1][3] == "stopped"
+
+
+def test_an_unknown_session_cannot_end_a_range() -> None:
+    assert drawn(connected(10), 20, disconnected(15, "ghost")) == [(10, 20, "complete", None, None)]
+
+
+def test_a_session_that_received_nothing_leaves_no_trace_in_the_gap() -> None:
+    steps: list[StreamEvent | int] = [
+        connected(10),
+        disconnected(20),
+        connected(30),
+        disconnected(30),
+        connected(40),
+        50,
+    ]
+    assert drawn(*steps) == [
+        (10, 20, "complete", "closed", None),
+        (20, 40, "gap", "closed", None),
+        (40, 50, "complete", None, None),
+    ]
+
+
+def test_nothing_new_means_nothing_to_store() -> None:
+    line = Timeline(*STREAM)
+    line.apply(connected(10))
+    assert line.changes() == (None, line.ranges)
+    assert line.changes() is None
+    line.heartbeat(20)
+    assert line.changes() == (None, line.ranges)
+    line.apply(gap(12, 15))
+    assert line.changes() == (None, line.ranges)
+    line.heartbeat(30)
+    assert line.changes() == (12, line.ranges[-1:])
+
+
+def test_a_copy_is_independent() -> None:
+    line = Timeline(*STREAM)
+    line.apply(connected(10))
+    twin = line.copy()
+    twin.apply(disconnected(20))
+    twin.changes()
+    assert brief(line) == [(10, 10, "complete", None, None)]
+    assert line.live
+    assert line.changes() is not None
+
+
+times = st.integers(0, 60)
+counts = st.none() | st.integers(0, 9)
+steps = st.lists(
+    st.one_of(
+        times,
+        st.builds(connected, times, st.sampled_from("abc")),
+        st.builds(disconnected, times, st.sampled_from("abc"), st.sampled_from([None, "x"])),
+        st.builds(lambda a, b, n: gap(min(a, b), max(a, b), n), times, times, counts),
+        st.builds(lambda a, b, n: backfilled(min(a, b), max(a, b), n), times, times, counts),
+        st.sampled_from(["close", "restart"]),
+    ),
+    max_size=30,
+)
+
+
+@given(steps)
+def test_ranges_are_ordered_touch_and_resume_from_what_was_stored(script: list[StreamEvent | int | str]) -> None:
+    line = Timeline(*STREAM)
+    stored: list[Range] = []
+    first = None
+    for step in script:
+        if isinstance(step, int):
+            line.heartbeat(step)
+        elif step == "close":
+            line.close()
+        elif step == "restart":
+            line = Timeline(*STREAM, stored)
+        else:
+            assert isinstance(step, StreamEvent)
+            line.apply(step)
+        changes = line.changes()
+        if changes is not None:
+            after, ranges = changes
+            stored = [r for r in stored if after is not None and r.ts_from <= after] + ranges
+        assert stored == line.ranges
+        assert all(a.ts_to == b.ts_from and a.ts_from < b.ts_from for a, b in pairwise(stored))
+        assert all(r.ts_from < r.ts_to for r in stored[:-1])
+        assert all(r.ts_from <= r.ts_to for r in stored)
+        if stored:
+            assert first is None or stored[0].ts_from <= first
+            first = stored[0].ts_from
+        assert not line.live or stored[-1].state == "complete"
