@@ -66,11 +66,16 @@ class ManagerBuilder:
         self._exchanges[name] = {**self._config.exchanges.get(name, {}), **settings}
         return self
 
-    def add_sink(self, name: str, **settings: Any) -> "ManagerBuilder":
-        """Store into this sink too; raises ConfigError for unknown names and settings."""
-        cls = self._plugins.sink(name)
-        raw = {**self._config.sinks.get(name, {}), **settings}
-        self._sinks.append(cls(structure(cls.Settings, raw, f"sinks.{name}")))
+    def add_sink(self, sink: str | Sink, **settings: Any) -> "ManagerBuilder":
+        """Store into this sink too: an installed one by name, or a Sink object of your own.
+
+        Raises ConfigError for unknown names and settings.
+        """
+        if isinstance(sink, str):
+            cls = self._plugins.sink(sink)
+            raw = {**self._config.sinks.get(sink, {}), **settings}
+            sink = cls(structure(cls.Settings, raw, f"sinks.{sink}"))
+        self._sinks.append(sink)
         return self
 
     def add_subscriber(self, name: str, **settings: Any) -> "ManagerBuilder":
