@@ -1,1 +1,14 @@
-"""jrr plugin: hook implementations only."""
+"""jrr plugin for OKX: hook implementations only."""
+
+from collections.abc import Iterable
+
+from jrr_core.connector import Connector
+from jrr_core.hookspecs import hookimpl
+
+from .connector import OkxConnector
+
+
+@hookimpl
+def jrr_connectors() -> Iterable[type[Connector]]:
+    """Return the connector of OKX."""
+    return [OkxConnector]
