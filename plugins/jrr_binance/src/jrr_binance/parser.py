@@ -1,0 +1,318 @@
+"""Frames of one Binance connection into events: envelope, dispatch by stream, control replies, REST replies.
+
+Each frame is decoded twice: the envelope (`stream`, `data` left raw), then the
+data into its typed row. Unwrapped payloads are told by `e` and `s`. Does no
+I/O; book snapshots and open interest are asked for through `requests`.
+"""
+
+from collections.abc import Callable, Sequence
+
+from attrs import define
+
+from jrr_core.errors import ParseError
+from jrr_core.events import Message, Trade
+from jrr_core.frame import Acked, Frame, Refused, Request, Rotate
+from jrr_core.subscription import Subscription
+from jrr_core.wire import Raw, Struct, decoder
+
+from . import books, messages, polls, streams
+from .products import Payload, Product
+from .trade_ids import TradeIds
+
+# Streams remembered in replay, where names come from the file: no file of lines can grow it further.
+_MOST_ROUTES = 50_000
+
+_BARE_PAYLOADS: dict[str, Payload] = {
+    "trade": "trade",
+    "aggTrade": "aggTrade",
+    "blockTrade": "blockTrade",
+    "bookTicker": "bookTicker",
+    "depthUpdate": "depth",
+    "kline": "kline",
+    "markPriceUpdate": "markPrice",
+    "forceOrder": "forceOrder",
+}
+
+
+class _Envelope(Struct):
+    """What wraps every payload of a combined connection."""
+
+    stream: str = ""
+    data: Raw = Raw()
+
+
+class _Order(Struct):
+    s: str = ""
+
+
+class _Bare(Struct):
+    """An unwrapped object: a payload, a reply to a request of ours, or an error in either spelling."""
+
+    e: str | None = None
+    s: str | None = None
+    o: Raw = Raw()
+    u: int | None = None
+    lastUpdateId: int | None = None  # noqa: N815 - Binance's name
+    id: int | str | None = None
+    result: Raw = Raw()
+    error: messages.ProblemRow | None = None
+    code: int | None = None
+    msg: str | None = None
+
+
+Data = Raw | bytes | str
+
+_read_envelope = decoder(_Envelope)
+_read_bare = decoder(_Bare)
+_read_list = decoder(list[Raw])
+_read_order = decoder(_Order)
+
+
+@define(frozen=True, slots=True)
+class Route:
+    """Where a stream's payloads go: the method that reads them and what was asked of the stream."""
+
+    take: Callable[["Route", Data, int], Sequence[Message]]
+    channels: frozenset[str]
+    symbol: str
+    depth: int = 0
+    offset: str = ""
+
+
+class Parser:
+    """One connection's frames into events."""
+
+    requests: list[Request]
+
+    def __init__(
+        self,
+        product: Product,
+        subscriptions: Sequence[Subscription] | None,
+        rest_url: str,
+        depth_limit: int,
+        open_interest_s: float = 60.0,
+    ) -> None:
+        """Take the connection's streams; None takes every stream and asks for nothing (replay).
+
+        `open_interest_s` is how often each symbol's open interest is polled.
+        """
+        self.requests = []
+        self._product = product
+        self._exchange = product.exchange
+        self._replay = subscriptions is None
+        self._routes: dict[str, Route] = {}
+        self._bare_routes: dict[tuple[Payload, str], Route] = {}
+        self._trade_ids: dict[str, TradeIds] = {}
+        self._agg_ids: dict[str, TradeIds] = {}
+        rest_url = rest_url.rstrip("/")
+        self._books = books.Books(product, rest_url, depth_limit, None if self._replay else self._ask)
+        self._polls = polls.Polls(product, rest_url, open_interest_s)
+        self._takers: dict[Payload, Callable[[Route, Data, int], Sequence[Message]]] = {
+            "trade": self._trade if product.linked else self._dense_trade,
+            "aggTrade": self._agg_trade,
+            "blockTrade": self._block_trade,
+            "bookTicker": self._quote,
+            "depth": self._depth,
+            "partial": self._futures_top if product.linked else self._spot_top,
+            "kline": self._candle,
+            "markPrice": self._mark,
+            "forceOrder": self._liquidation,
+        }
+        for subscription in subscriptions or ():
+            self._expect(subscription)
+
+    def _ask(self, request: Request) -> None:
+        self.requests.append(request)
+
+    def receive(self, frame: Frame) -> Sequence[Message]:
+        """Return what the frame means; raises ParseError and nothing else for what Binance would not send."""
+        if frame.tag is not None:
+            return self._reply(frame)
+        try:
+            envelope = _read_envelope(frame.payload)
+        except ParseError:
+            return self._rows(frame)
+        route = self._routes.get(envelope.stream)
+        if route is not None:
+            return route.take(route, envelope.data, frame.ts_recv)
+        if not envelope.stream:
+            return self._bare(frame.payload, frame.ts_recv)
+        return self._unrouted(envelope, frame.ts_recv)
+
+    # Routing. A stream carries several channels at times (mark price and funding), and one channel
+    # several streams (trade and aggTrade); routes are made once, so a frame costs one look-up.
+
+    def _expect(self, subscription: Subscription) -> None:
+        stream = streams.read(subscription.native or "")
+        if stream is None:
+            return
+        known = self._routes.get(stream.name)
+        channels = frozenset({subscription.channel}) | (known.channels if known else frozenset())
+        self._route(stream, subscription.symbol or stream.symbol, channels)
+
+    def _route(self, stream: streams.Stream, symbol: str, channels: frozenset[str]) -> Route:
+        route = Route(self._takers[stream.payload], channels, symbol, stream.depth or 0, stream.offset)
+        if len(self._routes) < _MOST_ROUTES:
+            self._routes[stream.name] = route
+            self._bare_routes[stream.payload, symbol] = route
+        return route
+
+    def _unrouted(self, envelope: _Envelope, ts_recv: int) -> Sequence[Message]:
+        if envelope.stream == "!serverShutdown":
+            self.requests.append(Rotate("the exchange announced a shutdown"))
+            return ()
+        stream = streams.read(envelope.stream) if self._replay else None
+        if stream is None:
+            return ()
+        route = self._route(stream, stream.symbol, frozenset(stream.channels))
+        if stream.name != envelope.stream and len(self._routes) < _MOST_ROUTES:
+            self._routes[envelope.stream] = route
+        return route.take(route, envelope.data, ts_recv)
+
+    def _rows(self, frame: Frame) -> Sequence[Message]:
+        """Read an unwrapped all-market array, row by row; raises the ParseError of a frame that is none."""
+        events: list[Message] = []
+        for row in _read_list(frame.payload):
+            events.extend(self._bare(row, frame.ts_recv))
+        return events
+
+    def _bare(self, payload: Data, ts_recv: int) -> Sequence[Message]:
+        bare = _read_bare(payload)
+        if bare.e is not None:
+            return self._bare_event(bare, payload, ts_recv)
+        if bare.lastUpdateId is not None:
+            return self._books.bare_snapshot(payload, ts_recv) if self._replay else ()
+        if bare.u is not None and bare.s is not None:
+            return self._bare_payload("bookTicker", bare.s, payload, ts_recv)
+        self._control(bare)
+        return ()
+
+    def _bare_event(self, bare: _Bare, payload: Data, ts_recv: int) -> Sequence[Message]:
+        if bare.e == "serverShutdown":
+            self.requests.append(Rotate("the exchange announced a shutdown"))
+            return ()
+        kind = _BARE_PAYLOADS.get(bare.e or "")
+        if kind is None:
+            return ()
+        symbol = bare.s
+        if symbol is None and kind == "forceOrder":
+            symbol = _read_order(bare.o).s
+        return self._bare_payload(kind, symbol or "", payload, ts_recv)
+
+    def _bare_payload(self, payload_kind: Payload, symbol: str, payload: Data, ts_recv: int) -> Sequence[Message]:
+        routes = self._bare_routes
+        route = routes.get((payload_kind, symbol)) or routes.get((payload_kind, "*"))
+        if route is None and payload_kind == "depth":
+            # On futures a top of book looks like an update; it is one only if no updates were asked for.
+            route = routes.get(("partial", symbol))
+        if route is None:
+            if not self._replay:
+                return ()
+            channels = frozenset({"trade", "quote", "book", "candle", "mark_price", "funding", "liquidation"})
+            route = Route(self._takers[payload_kind], channels, symbol)
+        return route.take(route, payload, ts_recv)
+
+    def _control(self, bare: _Bare) -> None:
+        key = "" if bare.id is None else str(bare.id)
+        problem = bare.error or (messages.ProblemRow(bare.code, bare.msg or "") if bare.code is not None else None)
+        if problem is not None:
+            self.requests.append(Refused(key, f"request {key or '(without id)'}", f"{problem.code} {problem.msg}"))
+        elif bytes(bare.result) and key:
+            self.requests.append(Acked(key))
+        else:
+            raise ParseError("neither a stream payload nor an answer to a request")
+
+    # One method per payload: typed decode, the pure function of `messages`, then what needs memory.
+
+    def _mine(self, st: int | None, symbol: str) -> bool:
+        """Whether a row is of this product: all-market streams of either futures host carry both families."""
+        if st is None:
+            head, dash, tail = symbol.rpartition("_")
+            st = 2 if dash and head.endswith("USD") and (tail == "PERP" or tail.isdecimal()) else 1
+        return self._product.st is None or st == self._product.st
+
+    def _trade(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
+        event = messages.trade(messages.read_trade(data), self._exchange, ts_recv)
+        return () if event is None else (event,)
+
+    def _dense_trade(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
+        row = messages.read_trade(data)
+        return self._dense(self._trade_ids, row.t, row.s, messages.trade(row, self._exchange, ts_recv))
+
+    def _agg_trade(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
+        row = messages.read_agg_trade(data)
+        return self._dense(self._agg_ids, row.a, row.s, messages.agg_trade(row, self._exchange, ts_recv))
+
+    def _dense(self, known: dict[str, TradeIds], trade_id: int, symbol: str, event: Trade | None) -> Sequence[Message]:
+        ids = known.get(symbol)
+        if ids is None:
+            ids = known[symbol] = TradeIds()
+        if event is None:
+            ids.skip(trade_id)
+            return ()
+        return ids.take(event, trade_id)
+
+    def _block_trade(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
+        event = messages.block_trade(messages.read_trade(data), self._exchange, ts_recv)
+        return () if event is None else (event,)
+
+    def _quote(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
+        row = messages.read_quote(data)
+        if route.symbol == "*" and not self._mine(row.st, row.s):
+            return ()
+        return (messages.quote(row, self._exchange, ts_recv),)
+
+    def _candle(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
+        return (messages.candle(messages.read_candle(data), self._exchange, ts_recv, route.offset),)
+
+    def _mark(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
+        if route.symbol != "*":
+            return self._mark_row(route, messages.read_mark(data), ts_recv)
+        events: list[Message] = []
+        is_array = isinstance(data, Raw) and bytes(data).startswith(b"[")
+        for raw in _read_list(data) if is_array else (data,):
+            row = messages.read_mark(raw)
+            if self._mine(row.st, row.s):
+                events.extend(self._mark_row(route, row, ts_recv))
+        return events
+
+    def _mark_row(self, route: Route, row: messages.MarkRow, ts_recv: int) -> Sequence[Message]:
+        events: list[Message] = []
+        if "mark_price" in route.channels and (mark := messages.mark_price(row, self._exchange, ts_recv)):
+            events.append(mark)
+        if "funding" in route.channels and (funding := messages.funding(row, self._exchange, ts_recv)):
+            events.append(funding)
+        if "open_interest" in route.channels:
+            request = self._polls.request(route.symbol, ts_recv)
+            if request is not None:
+                self.requests.append(request)
+        return events
+
+    def _liquidation(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
+        row = messages.read_liquidation(data)
+        st = row.st if row.st is not None else row.o.st
+        if route.symbol == "*" and not self._mine(st, row.o.s):
+            return ()
+        return (messages.liquidation(row, self._exchange, ts_recv),)
+
+    def _depth(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
+        row = messages.read_depth(data)
+        if not self._replay and row.s != route.symbol:
+            raise ParseError(f"a book update of {row.s} came on the stream of {route.symbol}")
+        return self._books.update(messages.delta(row, self._exchange, ts_recv))
+
+    def _spot_top(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
+        row = messages.read_snapshot(data)
+        return (messages.snapshot(row, self._exchange, route.symbol, ts_recv, route.depth),)
+
+    def _futures_top(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
+        return (messages.futures_top(messages.read_depth(data), self._exchange, ts_recv, route.depth),)
+
+    def _reply(self, frame: Frame) -> Sequence[Message]:
+        """Take the answer to a GET; answers that are no market data (instruments in a capture) mean nothing here."""
+        tag = frame.tag or ""
+        if tag.startswith(books.TAG):
+            return self._books.reply(frame, tag.removeprefix(books.TAG))
+        if tag.startswith(polls.TAG):
+            return self._polls.reply(frame, tag.removeprefix(polls.TAG))
+        return ()
