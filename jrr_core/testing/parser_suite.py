@@ -209,7 +209,7 @@ class ParserSuite:
             lambda frames: st.tuples(st.just(frames), st.integers(0, len(frames)), damaged(frames))
         )
 
-        @settings(max_examples=FUZZ_EXAMPLES, deadline=None)
+        @settings(max_examples=FUZZ_EXAMPLES, deadline=None, report_multiple_bugs=False)
         @given(cases)
         def check(case: tuple[Sequence[Frame], int, Frame]) -> None:
             frames, at, bad = case
