@@ -1,0 +1,45 @@
+# What a checkout can do: make demo, test, lint, types, docs, clean. Needs Python >= 3.11 and network for the first run.
+SHELL = /bin/sh
+PYTHON =
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+MANIFESTS = pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+# pip before 25.1 cannot read dependency groups, and a fresh environment may hold an older one.
+GROUP = import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]], sep="\n")
+
+.PHONY: demo test lint types docs clean
+
+demo: .venv/core
+	$(BIN)/jrr demo --for 15s
+
+test: .venv/dev
+	$(BIN)/pytest -q
+
+lint: .venv/dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+docs: .venv/dev
+	$(BIN)/pytest -q tests/docs
+
+clean:
+	rm -rf .venv build dist htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@echo "Making .venv"
+	@python=$$(sh .ci/find-python "$(PYTHON)") && "$$python" -m venv --clear .venv || { rm -rf .venv; exit 2; }
+
+.venv/core: .venv/bin/python $(MANIFESTS)
+	@echo "Installing jrr and the plugins of this checkout into .venv"
+	@$(PIP) hatchling editables
+	@$(PIP) --no-build-isolation --editable . $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
+	@touch $@
+
+.venv/dev: .venv/core
+	@echo "Installing the development tools into .venv"
+	@$(BIN)/python -c '$(GROUP)' dev > .venv/dev-group.txt
+	@$(PIP) --requirement .venv/dev-group.txt
+	@touch $@
