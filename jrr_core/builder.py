@@ -88,7 +88,7 @@ class ManagerBuilder:
         """Return the Manager, not yet started; raises ConfigError for settings that do not fit."""
         config, bus = self._config, Bus()
         quarantine = Quarantine(Path(config.run.quarantine), config.run.quarantine_max_bytes)
-        drains = [self._drain(sink, bus, quarantine) for sink in self._sinks or self._embedded()]
+        drains = [self._drain(sink, bus, quarantine) for sink in self.sinks()]
         capture = Capture(config.capture) if config.capture.path else None
         budgets: dict[str, Budget] = {}
         exchanges = {
@@ -100,6 +100,10 @@ class ManagerBuilder:
             cls = self._plugins.subscriber(name)
             manager.add_notifier(cls(structure(cls.Settings, raw, f"subscribers.{name}")))
         return manager
+
+    def sinks(self) -> Sequence[Sink]:
+        """Return the sinks added, or the installed ones that need no set-up; none is opened."""
+        return self._sinks or self._embedded()
 
     def _add_named(self, name: str, settings: dict[str, Any]) -> "ManagerBuilder":
         dashed = name.replace("_", "-")
