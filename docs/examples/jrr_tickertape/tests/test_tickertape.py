@@ -1,0 +1,39 @@
+"""Tickertape against the rules every exchange plugin keeps, and its own few facts."""
+
+from pathlib import Path
+
+import pytest
+from jrr_tickertape import Tickertape, TickertapeSettings
+
+from jrr_core.errors import ConfigError
+from jrr_core.parser import Parser
+from jrr_core.subscription import Subscription
+from jrr_core.testing.parser_suite import ParserSuite
+
+
+def connector() -> Tickertape:
+    """Return the connector with its default settings."""
+    return Tickertape(TickertapeSettings())
+
+
+class TestParser(ParserSuite):
+    """The conformance suite of the kit: recorded frames, damaged frames, times, exact numbers."""
+
+    exchange = "tickertape"
+    frames = (Path(__file__).parent / "frames" / "tape.jsonl",)
+
+    def make_parser(self) -> Parser:
+        return connector().parser(None)
+
+
+def test_all_subscriptions_go_out_in_one_message() -> None:
+    wanted = [Subscription.parse(f"tickertape:{stream}") for stream in ("trade:BTC-USD", "quote:ETH-USD")]
+    (plan,) = connector().sessions(wanted)
+    assert [send.text for send in plan.subscribe(wanted)] == [
+        '{"op":"listen","tapes":["trade:BTC-USD","quote:ETH-USD"]}'
+    ]
+
+
+def test_a_channel_tickertape_does_not_have_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="has no channel 'funding'"):
+        connector().sessions([Subscription.parse("tickertape:funding:BTC-USD")])
