@@ -16,8 +16,8 @@ from .errors import ParseError
 from .exact import NUMBER
 
 _pair = rf'\["{NUMBER}","{NUMBER}"\]'
-_compact = re.compile(rf"\[(?:{_pair}(?:,{_pair})*)?\]".encode()).fullmatch
-_joined = re.compile(rf"(?:{NUMBER},{NUMBER}(?:;{NUMBER},{NUMBER})*)?").fullmatch
+_compact = re.compile(rf"\[(?:{_pair}(?:,{_pair})*+)?\]".encode()).fullmatch
+_joined = re.compile(rf"(?:{NUMBER},{NUMBER}(?:;{NUMBER},{NUMBER})*+)?").fullmatch
 _decode_rows = msgspec.json.Decoder(list[list[str]]).decode
 _decode_pairs = msgspec.json.Decoder(list[tuple[str, str]]).decode
 
@@ -34,7 +34,12 @@ class Levels(Sequence[tuple[str, str]]):
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         """Take (price, amount) texts; raises ParseError if one is not a decimal number."""
         kept = tuple(pairs)
-        if _joined(";".join([f"{price},{amount}" for price, amount in kept])) is None:
+        try:
+            joined = ";".join([price + "," + amount for price, amount in kept])
+        except (TypeError, ValueError):
+            joined = "not text"
+        # As many commas as pairs: none of the texts brought a separator of its own.
+        if _joined(joined) is None or joined.count(",") != len(kept):
             raise ParseError(f"a price level is not a pair of decimal numbers: {str(kept)[:120]}")
         self._pairs: tuple[tuple[str, str], ...] | None = kept
         self._json: str | None = None
@@ -47,8 +52,8 @@ class Levels(Sequence[tuple[str, str]]):
         """
         try:
             return cls([(row[0], row[1]) for row in rows])
-        except IndexError:
-            raise ParseError("a price level has fewer than two columns") from None
+        except (IndexError, KeyError, TypeError):
+            raise ParseError("a price level is not a row of two columns or more") from None
 
     @classmethod
     def from_json(cls, raw: bytes) -> "Levels":
