@@ -78,10 +78,11 @@ class Instruments:
             return sorted(found)
         if symbol in self.by_symbol:
             return (symbol,)
-        item = self._by_canonical.get(symbol.upper()) or self.by_symbol.get(symbol.upper())
+        upper = symbol.upper()
+        item = self._by_canonical.get(symbol) or self._by_canonical.get(upper) or self.by_symbol.get(upper)
         if item is not None:
             return (item.symbol,)
-        near = get_close_matches(symbol.upper(), [*self.by_symbol, *self._by_canonical], n=3)
+        near = get_close_matches(upper, [*self.by_symbol, *self._by_canonical], n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
         raise ConfigError(
             f"{self.exchange} has no symbol {symbol!r}{hint}; `jrr instruments {self.exchange}` lists them"

@@ -55,18 +55,23 @@ class Subscription:
 
         Raises ConfigError where it is neither.
         """
-        channel, colon, symbol = stream.partition(":")
+        channel, colon, symbol = (part.strip() for part in stream.partition(":"))
+        if not channel:
+            raise ConfigError(f"subscription {exchange}:{stream} names no stream: {exchange}:CHANNEL:SYMBOL")
         if channel in _known:
             if not symbol:
                 raise ConfigError(f"subscription {exchange}:{stream} lacks a symbol: {exchange}:{channel}:SYMBOL")
             return cls(exchange, channel, symbol)
-        near = get_close_matches(channel, CHANNELS, n=1, cutoff=0.75)
-        if colon and near:
+        # Exchanges have channels called `trades` or `mark-price`; only what can be
+        # nobody's but ours is taken for a slip, the connector judges the rest.
+        ours = "_" in channel or channel.lower() in _known
+        near = get_close_matches(channel, CHANNELS, n=1, cutoff=0.75) if colon and ours else []
+        if near:
             raise ConfigError(
                 f"unknown channel {channel!r} in {exchange}:{stream}; did you mean {near[0]}? "
                 f"Channels: {', '.join(short_channels())}"
             )
-        return cls(exchange, native=stream)
+        return cls(exchange, native=stream.strip())
 
     def __str__(self) -> str:
         if self.native is not None:
