@@ -82,12 +82,16 @@ class Replay:
             self.drains.append(Drain(sink, buffer, counters, quarantine.keep))
 
     async def run(
-        self, file: Path, exchange: str | None = None, on_tick: Callable[["Replay"], None] = lambda replay: None
+        self,
+        file: Path,
+        exchange: str | None = None,
+        on_tick: "Callable[[Replay, float], None]" = lambda replay, now_s: None,
     ) -> None:
         """Replay `file`; `exchange` names the exchange of plain lines, and of a capture the only one to replay.
 
         Raises ConfigError for a file that cannot be read or sinks that
-        cannot be opened. `on_tick` is called about five times a second.
+        cannot be opened. `on_tick` is called about five times a second, with
+        the monotonic time.
         """
         ends = _session_ends(file, exchange)
         failure: BaseException | None = None
@@ -108,7 +112,7 @@ class Replay:
             self._quarantine.close()
         if failure is not None:
             raise failure
-        on_tick(self)
+        on_tick(self, time.monotonic())
 
     def failings(self) -> list[str]:
         """Return, in words, everything that was lost or failed; empty after a clean replay."""
@@ -128,7 +132,11 @@ class Replay:
         return found
 
     async def _feed(
-        self, file: Path, exchange: str | None, ends: dict[tuple[str, str], int], on_tick: Callable[["Replay"], None]
+        self,
+        file: Path,
+        exchange: str | None,
+        ends: dict[tuple[str, str], int],
+        on_tick: "Callable[[Replay, float], None]",
     ) -> None:
         due = time.monotonic() + _TICK_S
         for number, item in enumerate(read_capture(file, exchange), start=1):
@@ -147,7 +155,7 @@ class Replay:
                 await drain.buffer.room()
             if time.monotonic() > due:
                 due = time.monotonic() + _TICK_S
-                on_tick(self)
+                on_tick(self, time.monotonic())
             elif number % 256 == 0:
                 await asyncio.sleep(0)
         for session in list(self._sessions.values()):

@@ -1,0 +1,114 @@
+"""The `jrr` command: one module per command, imported when the command is asked for.
+
+Errors meant for people end as one paragraph on standard error: exit code 2 for
+what the user or a plugin's author must change, 1 for what failed on the way.
+"""
+
+from difflib import get_close_matches
+from gettext import gettext
+from importlib import import_module
+from importlib.metadata import version
+from typing import IO, Any
+
+import click
+
+from ..errors import ConfigError, JrrError, PluginError
+
+_COMMANDS = {
+    "run": "Collect live data until stopped.",
+    "demo": "Collect from simulated exchanges on this machine.",
+    "check": "Test settings, plugins, exchanges, store and clock.",
+    "plugins": "List installed plugins and what they offer.",
+    "instruments": "List what an exchange offers.",
+    "replay": "Run a capture or recorded frames into a store.",
+    "coverage": "Show what a store holds and what is missing.",
+    "simulate": "Serve a simulated exchange.",
+}
+
+
+class _Failure(click.ClickException):
+    """One paragraph on standard error: something failed on the way."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"error: {self.message}", file=file, err=file is None)
+
+
+class _Misuse(_Failure):
+    """One paragraph on standard error: a setting, an argument or a plugin has to change."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """Finds commands among core's modules first, then among those that plugins add."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return core's commands, in the order a newcomer needs them, then the plugins'."""
+        added = _from_plugins(self)
+        return [*_COMMANDS, *sorted(name for name in added if name not in _COMMANDS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command; None where neither core nor a plugin has it."""
+        if cmd_name in _COMMANDS:
+            command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+            return command
+        return _from_plugins(self).get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing core's."""
+        rows = list(_COMMANDS.items())
+        for name, command in sorted(_from_plugins(self).items()):
+            if name not in _COMMANDS and not command.hidden:
+                rows.append((name, command.get_short_help_str()))
+        with formatter.section(gettext("Commands")):
+            formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one comes nearest."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ";"
+            ctx.fail(f"no command {args[0]!r}{hint} `jrr --help` lists them")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what goes wrong becomes one paragraph."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Failure("interrupted") from None
+        except (JrrError, OSError, BaseExceptionGroup) as error:
+            raise _failure(error) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("jrr-core"), prog_name="jrr")
+def main() -> None:
+    """Collect live crypto market data so that it can be trusted."""
+
+
+def _failure(error: BaseException) -> BaseException:
+    """Return what to raise for `error`: a paragraph for what users can act on, else the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        return _failure(error.exceptions[0])
+    if isinstance(error, JrrError):
+        return (_Misuse if isinstance(error, (ConfigError, PluginError)) else _Failure)(str(error))
+    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        name = f"{error.filename}: " if error.filename else ""
+        return _Failure(f"{name}{error.strerror or error}")
+    return error
+
+
+def _from_plugins(cli: click.Group) -> dict[str, click.Command]:
+    """Return the commands that plugins add; one that cannot add its own is passed over (`jrr plugins` shows it)."""
+    from ..plugins import Plugins
+
+    found = click.Group()
+    for plugin in Plugins.load().all:
+        try:
+            plugin.add_commands(found)
+        except PluginError as error:
+            click.echo(f"warning: {error}", err=True)
+    return dict(found.commands)

@@ -1,0 +1,82 @@
+"""`jrr instruments`: what an exchange lists."""
+
+import asyncio
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import click
+from attrs import asdict
+
+from ..config import Config, structure
+from ..connector import Connector
+from ..errors import ConfigError
+from ..exact import plain
+from ..fetch import Fetch, FetchFailed
+from ..instrument import Instrument
+from ..pace import Budget
+from ..wire import encode
+from .options import config_options, json_option, load_plugins, settings
+
+
+@click.command()
+@click.argument("exchange")
+@click.argument("pattern", default="*")
+@click.option("--active", is_flag=True, help="Only those that trade now.")
+@json_option
+@config_options
+def instruments(
+    exchange: str,
+    pattern: str,
+    active: bool,
+    as_json: bool,
+    config_file: Path | None,
+    plugins: str | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """List the instruments of EXCHANGE whose native or canonical symbol matches PATTERN.
+
+    PATTERN may hold `*` and `?`: 'BTC*', '*-PERP'.
+    """
+    config = settings(config_file, plugins, overrides)
+    connector = _connector(config, exchange)
+    listed = [item for item in asyncio.run(_fetch(connector)) if _wanted(item, pattern, active)]
+    listed.sort(key=lambda item: item.symbol)
+    click.echo(encode([asdict(item) for item in listed]) if as_json else "\n".join(_table(listed)))
+
+
+def _connector(config: Config, exchange: str) -> Connector:
+    cls = load_plugins(config).connector(exchange)
+    connector = cls(structure(cls.Settings, config.exchanges.get(exchange, {}), f"exchanges.{exchange}"))
+    if not connector.instrument_requests():
+        raise ConfigError(f"{exchange} has no list of instruments; take symbols as its own pages write them")
+    return connector
+
+
+async def _fetch(connector: Connector) -> list[Instrument]:
+    fetch = Fetch(connector.exchange, {pool: Budget(rate) for pool, rate in connector.limits.http.items()})
+    listed: list[Instrument] = []
+    for request in connector.instrument_requests():
+        frame = await fetch.try_get(request)
+        if frame.status != 200:
+            raise FetchFailed(f"{request.url} answered HTTP {frame.status}")
+        listed += connector.instruments(frame)
+    return listed
+
+
+def _wanted(item: Instrument, pattern: str, active: bool) -> bool:
+    names = (item.symbol, item.canonical)
+    return (item.active or not active) and any(
+        fnmatchcase(name.upper(), pattern.upper()) for name in names
+    )  # fmt: skip
+
+
+def _table(listed: Iterable[Instrument]) -> list[str]:
+    rows = [("symbol", "canonical", "kind", "tick", "lot", "contract", "status")]
+    for item in listed:
+        contract = f"{plain(item.contract_size)} {item.contract_currency or ''}" if item.contract_size else "-"
+        tick = plain(item.tick_size) if item.tick_size is not None else "-"
+        lot = plain(item.lot_size) if item.lot_size is not None else "-"
+        rows.append((item.symbol, item.canonical, item.kind, tick, lot, contract.strip(), item.status))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

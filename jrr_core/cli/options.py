@@ -1,0 +1,44 @@
+"""Options that several commands share, and the settings they add up to."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..config import Config, load_config
+from ..plugins import Plugins
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_options(command: F) -> F:
+    """Add -c/--config, --plugins and --set; they arrive as `config_file`, `plugins` and `overrides`."""
+    for option in (
+        click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
+                     help="One setting, for example sinks.NAME.path=market.db; may be repeated."),
+        click.option("--plugins", metavar="NAMES", help="Plugins to load, separated by commas; default: all."),
+        click.option("-c", "--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
+                     help="Settings; default: jrr.toml in this folder, if there is one."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+
+
+def settings(
+    config_file: Path | None, plugins: str | None, overrides: Sequence[str], subscribe: Sequence[str] = ()
+) -> Config:
+    """Return the settings of this command line; raises ConfigError."""
+    names = None if plugins is None else [name.strip() for name in plugins.split(",") if name.strip()]
+    return load_config(config_file, overrides, plugins=names, subscribe=subscribe)
+
+
+def load_plugins(config: Config) -> Plugins:
+    """Return the plugins the settings name; those left out of "all" because they are broken are warned of."""
+    loaded = Plugins.load(config.plugins)
+    for error in loaded.broken:
+        click.echo(f"warning: {error}", err=True)
+    return loaded

@@ -1,0 +1,83 @@
+"""`jrr replay`: recorded frames into a store."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from attrs import asdict, evolve
+
+from ..builder import ManagerBuilder
+from ..config import Config
+from ..journal import set_up
+from ..quarantine import Quarantine
+from ..replay import Replay, parser_maker
+from .live import LiveLine, Rate
+from .options import config_options, load_plugins, settings
+from .summary import events_line, frames_line, sink_line, verdict
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--exchange", metavar="NAME",
+              help="Exchange of lines `<receive ns> <JSON>`; of a capture by jrr, the only one to replay.")  # fmt: skip
+@config_options
+def replay(
+    file: Path, exchange: str | None, config_file: Path | None, plugins: str | None, overrides: tuple[str, ...]
+) -> None:
+    """Run FILE, a capture or recorded lines, plain or gzip, through parsers and sinks.
+
+    Replaying a file twice stores nothing twice. Exit code 1 if lines were
+    damaged, frames not understood, or events not stored.
+    """
+    config = settings(config_file, plugins, overrides)
+    set_up(config.log.format, config.log.level)
+    work = _replay(config, exchange)
+    live = LiveLine(sys.stderr) if sys.stderr is not None and sys.stderr.isatty() else None
+    try:
+        asyncio.run(work.run(file, exchange, _ticker(live)))
+    finally:
+        if live is not None:
+            live.clear()
+    failings = work.failings()
+    click.echo("\n".join([*_summary(work), *verdict(failings)]))
+    sys.exit(1 if failings else 0)
+
+
+def _replay(config: Config, exchange: str | None) -> Replay:
+    loaded = load_plugins(config)
+    make_parser = parser_maker(loaded, config)
+    if exchange is not None:
+        make_parser(exchange)
+    # Sections of exchanges whose plugin is not among --plugins are of no concern to the sinks.
+    sinks = ManagerBuilder(plugins=loaded, config=evolve(config, exchanges={})).sinks()
+    quarantine = Quarantine(Path(config.run.quarantine), config.run.quarantine_max_bytes)
+    return Replay(sinks, make_parser, quarantine)
+
+
+def _ticker(live: LiveLine | None) -> Callable[[Replay, float], None]:
+    rate = Rate()
+
+    def show(work: Replay, now_s: float) -> None:
+        if live is not None:
+            stored = "  ".join(f"{drain.sink.name} {drain.counters.written:,} stored" for drain in work.drains)
+            frames = work.counts.frames
+            live.show(f"{frames:,} frames  {rate.per_s(now_s, frames):,.0f} frames/s  {stored}")
+
+    return show
+
+
+def _summary(work: Replay) -> list[str]:
+    counts = work.counts
+    lines = [frames_line("file", asdict(counts, recurse=False))]
+    if counts.skipped:
+        lines.append(f"  {counts.skipped:,} frames of other exchanges left out")
+    lines += [f"  line {damage.line}: {damage.reason}" for damage in counts.damages]
+    if counts.damaged > len(counts.damages):
+        lines.append(f"  and {counts.damaged - len(counts.damages):,} more damaged lines")
+    lines += [f"{exchange}: {events_line(events)}" for exchange, events in counts.events.items()]
+    if counts.gaps:
+        lines.append(f"gaps in the recording: {counts.gaps}, {counts.missing:,} events known missing")
+    lines += [sink_line(drain.sink.name, {**asdict(drain.counters), "pending": drain.pending}) for drain in work.drains]
+    return lines

@@ -1,0 +1,51 @@
+"""The account in words: what came in, what was stored, what was lost."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def run_summary(stats: Mapping[str, Any], failings: Iterable[str]) -> list[str]:
+    """Return the lines printed when a run has ended."""
+    lines = [f"ran for {stats['uptime_s']:.1f} s"]
+    for name, exchange in stats["exchanges"].items():
+        lines.append(f"{frames_line(name, exchange)}; {exchange['connections']} connections, "
+                     f"{exchange['reconnects']} lost, {exchange['gaps']} gaps")  # fmt: skip
+        lines.append(f"  {events_line(exchange['events'])}")
+        troubled = [s for s in exchange["streams"] if s["trouble"]]
+        lines += [f"  {stream['channel']}:{stream['symbol']}: {stream['trouble']}" for stream in troubled]
+    lines += [sink_line(name, sink) for name, sink in stats["sinks"].items()]
+    for name, subscriber in stats.get("subscribers", {}).items():
+        lines.append(f"{name}: " + ", ".join(f"{count:,} {what}" for what, count in subscriber.items()))
+    return lines + verdict(failings)
+
+
+def frames_line(name: str, counts: Mapping[str, int]) -> str:
+    """Return how the frames of an exchange add up."""
+    parts = " + ".join(f"{counts[part]:,} {part}" for part in ("parsed", "control", "rejected"))
+    return f"{name}: {counts['frames']:,} frames = {parts}"
+
+
+def events_line(events: Mapping[str, int]) -> str:
+    """Return the events by channel."""
+    return ", ".join(f"{channel} {count:,}" for channel, count in sorted(events.items())) or "no events"
+
+
+def sink_line(name: str, sink: Mapping[str, Any]) -> str:
+    """Return how the events of a sink add up, and how soon they were stored."""
+    parts = " + ".join(
+        f"{sink[part]:,} {part}"
+        for part in ("written", "duplicate", "dropped", "quarantined", "spooled", "pending")
+        if part in ("written", "duplicate", "dropped") or sink.get(part)
+    )
+    line = f"{name}: {sink['published']:,} events = {parts}"
+    if sink.get("latency_p50_s") is not None:
+        line += f"; stored after {sink['latency_p50_s'] * 1e3:.0f} ms (p50), {sink['latency_p99_s'] * 1e3:.0f} ms (p99)"
+    return line
+
+
+def verdict(failings: Iterable[str]) -> list[str]:
+    """Return the last lines: that nothing was lost, or what was."""
+    found = list(failings)
+    if not found:
+        return ["nothing was lost"]
+    return ["lost or failed:", *[f"  {text}" for text in found]]
