@@ -9,13 +9,14 @@ the store accounts for is not a difference: the store said so itself.
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from ..book import Book
 from ..events import BookDelta, BookSnapshot, Candle, Message, StreamEvent
 from ..instrument import Instrument
+from ..subscription import Subscription
 
 Identity = tuple[Any, ...]
 Event = Message | Instrument
@@ -32,24 +33,31 @@ def identity(event: Event) -> Identity:
     return (event.type, event.exchange, event.symbol, *event.key())
 
 
-def compare(sent: Sequence[Event], offered: Sequence[Event], books: Sequence[BookSnapshot],
-            stored: Iterable[Event]) -> list[str]:  # fmt: skip
-    """Return the differences as sentences, grouped by exchange, stream and kind; empty when there are none."""
+def compare(
+    sent: Sequence[Event],
+    offered: Sequence[Event],
+    books: Sequence[BookSnapshot],
+    stored: Iterable[Event],
+    subscribed: Collection[Subscription] | None = None,
+) -> list[str]:
+    """Return the differences as sentences, grouped by exchange, stream and kind; empty when there are none.
+
+    With `subscribed` only what belongs to those channels and symbols has to be in the store.
+    """
     kept: dict[Identity, Event] = {}
     notes: list[StreamEvent] = []
     found = _Differences()
     for event in stored:
         if isinstance(event, StreamEvent):
             notes.append(event)
-        elif not (isinstance(event, Candle) and not event.closed):
-            same = identity(event)
-            if same in kept:
+        elif _final(event):
+            if identity(event) in kept:
                 found.add("twice", event)
-            kept[same] = event
-    excuses = _Excuses(notes)
-    floors = _first_snapshots(kept.values())
-    must = {identity(event): event for event in sent if not (isinstance(event, Candle) and not event.closed)}
+            kept[identity(event)] = event
+    wanted = None if subscribed is None else {(item.exchange, item.channel, item.symbol) for item in subscribed}
+    must = {identity(event): event for event in sent if _final(event)}
     may = {identity(event): event for event in offered}
+    excuses, floors = _Excuses(notes), _snapshots(kept.values())
     for same, event in kept.items():
         truth = must.get(same) or may.get(same)
         if truth is None:
@@ -57,9 +65,19 @@ def compare(sent: Sequence[Event], offered: Sequence[Event], books: Sequence[Boo
         elif wrong := differing_fields(truth, event):
             found.add("different", event, f"{wrong[0]} {_show(event, wrong[0])} instead of {_show(truth, wrong[0])}")
     for same, event in must.items():
+        if isinstance(event, Instrument) or (wanted is not None and _where(event) not in wanted):
+            continue
         if same not in kept and not _legitimately_absent(event, floors, excuses):
             found.add("missing", event)
     return found.sentences(must.values()) + _book_differences(books, kept.values())
+
+
+def _final(event: Event) -> bool:
+    return not isinstance(event, Candle) or event.closed
+
+
+def _where(event: Message) -> tuple[str, str, str]:
+    return (event.exchange, event.channel, event.symbol)
 
 
 def differing_fields(truth: Event, event: Event) -> list[str]:
@@ -74,30 +92,23 @@ def _show(event: Event, name: str) -> str:
     return repr(getattr(event, name)) if not isinstance(getattr(event, name), Decimal) else str(getattr(event, name))
 
 
-def _first_snapshots(events: Iterable[Event]) -> dict[tuple[str, str], tuple[int, list[int]]]:
-    """Return per symbol the first and all stored full-book snapshots' sequences, in order of receipt."""
+def _snapshots(events: Iterable[Event]) -> dict[tuple[str, str], list[int]]:
+    """Return per symbol the sequences of the stored full-book snapshots, in order of receipt."""
     found: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for event in events:
         if isinstance(event, BookSnapshot) and event.depth is None and event.sequence is not None:
             found[event.exchange, event.symbol].append((event.ts_recv, event.sequence))
-    return {where: (min(rows)[1], sorted(row[1] for row in rows)) for where, rows in found.items()}
+    return {where: [sequence for _, sequence in sorted(rows)] for where, rows in found.items()}
 
 
-def _legitimately_absent(
-    event: Event, floors: dict[tuple[str, str], tuple[int, list[int]]], excuses: "_Excuses"
-) -> bool:
+def _legitimately_absent(event: Message, floors: dict[tuple[str, str], list[int]], excuses: "_Excuses") -> bool:
     """Whether the store need not have this event: before the first snapshot, or accounted for by a note."""
-    if isinstance(event, Instrument):
-        return True
     if isinstance(event, BookDelta):
-        floor = floors.get((event.exchange, event.symbol))
-        if floor is None:
-            return excuses.ever(event)
-        first, snapshots = floor
-        if event.sequence <= first:
+        snapshots = floors.get((event.exchange, event.symbol))
+        if snapshots is not None and event.sequence <= snapshots[0]:
             return True
         # A later snapshot stands for the deltas before it, but only where the store says the book was interrupted.
-        if event.sequence <= snapshots[-1] and excuses.ever(event):
+        if excuses.ever(event) and (snapshots is None or event.sequence <= max(snapshots)):
             return True
     return excuses.cover(event)
 
@@ -180,12 +191,10 @@ def _book_difference(final: BookSnapshot, rows: list[BookSnapshot | BookDelta]) 
     if not snapshots:
         return [f"{name}: deltas are stored without any snapshot"]
     last = max(snapshots, key=lambda row: (row.ts_recv, row.sequence or 0))
-    start = last.sequence or 0
     book = Book()
     book.apply(last)
-    for row in sorted((row for row in rows if isinstance(row, BookDelta)), key=lambda row: row.sequence):
-        if row.sequence > start:
-            book.apply(row)
+    for row in _following(last, [row for row in rows if isinstance(row, BookDelta)]):
+        book.apply(row)
     differing = []
     for side, levels in (("bid", final.bids), ("ask", final.asks)):
         have = book.bids if side == "bid" else book.asks
@@ -194,3 +203,10 @@ def _book_difference(final: BookSnapshot, rows: list[BookSnapshot | BookDelta]) 
     if not differing:
         return []
     return [f"{name}: the rebuilt book differs from the market's in {len(differing)} levels, such as {differing[0]}"]
+
+
+def _following(snapshot: BookSnapshot, deltas: list[BookDelta]) -> list[BookDelta]:
+    """Return the deltas behind a snapshot, in order: by sequence, or by receipt where the numbering began anew."""
+    if any(delta.previous_sequence is not None and delta.previous_sequence > delta.sequence for delta in deltas):
+        return sorted((d for d in deltas if d.ts_recv > snapshot.ts_recv), key=lambda d: d.ts_recv)
+    return sorted((d for d in deltas if d.sequence > (snapshot.sequence or 0)), key=lambda d: d.sequence)

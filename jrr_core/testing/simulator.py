@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.http11 import Request, Response
@@ -324,8 +324,16 @@ def _port_error(host: str, port: int, problem: OSError) -> ConfigError:
     return ConfigError(f"cannot listen on {host} port {port}: {problem.strerror}; choose another with --port")
 
 
+class _Gossip(logging.Filter):
+    """Keeps out of sight what the library says of clients that vanish in mid-handshake; a script's errors stay."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return record.levelno >= logging.ERROR and not isinstance(error, (WebSocketException, EOFError, OSError))
+
+
 def _quiet_log() -> logging.Logger:
-    """Return a logger that keeps the library's talk about clients that vanish out of the user's sight."""
     log = logging.getLogger("jrr.simulator.websockets")
-    log.setLevel(logging.CRITICAL)
+    if not log.filters:
+        log.addFilter(_Gossip())
     return log

@@ -5,7 +5,7 @@ client, and offer what a client may fetch but need not keep (REST answers). The
 comparison's rules stand in `comparison`; this file keeps, writes and reads.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ..errors import ConfigError
 from ..events import ALL_EVENTS, BookSnapshot, Candle, Message
 from ..instrument import Instrument
 from ..levels import Levels
+from ..subscription import Subscription
 from .comparison import Identity, compare, identity
 
 Recorded = Message | Instrument
@@ -78,9 +79,12 @@ class Truth:
         if self.kept:
             self._books[book.exchange, book.symbol] = book
 
-    def compare(self, stored: Iterable[Recorded]) -> list[str]:
-        """Return every way in which `stored` differs from what was sent, as sentences; empty when it does not."""
-        return compare(self.events, self.offered, self.books, stored)
+    def compare(self, stored: Iterable[Recorded], subscribed: Collection[Subscription] | None = None) -> list[str]:
+        """Return every way in which `stored` differs from what was sent, as sentences; empty when it does not.
+
+        `subscribed` (native symbols) limits what has to be there: one message may carry more than was asked for.
+        """
+        return compare(self.events, self.offered, self.books, stored, subscribed)
 
     def write(self, path: Path | str) -> None:
         """Write everything as JSON lines; raises ConfigError where the file cannot be written."""

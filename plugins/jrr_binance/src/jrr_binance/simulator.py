@@ -18,12 +18,10 @@ from jrr_core.testing.simulator import Listing, Market, Peer, Reply, Truth, faul
 from .simulator_payloads import MS, Contract, Family, Payloads
 from .simulator_peer import FUTURES_RULES, SPOT_RULES, BinancePeer, Rules
 from .simulator_rest import Rest
-from .simulator_streams import Stream, make_stream
+from .simulator_streams import GRIDS_MS, Stream, make_stream
 from .simulator_symbol import SymbolState, next_funding
 
 SECOND_NS = 1_000_000_000
-# Rhythms of batched and periodic streams; each has a grid of its own on the UTC clock.
-GRIDS_MS = (100, 250, 500, 1000, 2000, 3000, 5000)
 _GROUPS = ("public", "market", "private")
 
 _FAULTS: dict[str, str] = {
@@ -67,6 +65,7 @@ class BinanceScript:
             payloads = Payloads(self.exchange, self.family, listing, self.contracts[listing.symbol])
             self.symbols[listing.symbol] = SymbolState(payloads, market, truth, self.next_update(None), now_ns)
         self._spelled = {symbol.lower(): symbol for symbol in self.symbols}
+        self._by_rhythm: dict[int, dict[str, Stream]] = {every: {} for every in (0, *GRIDS_MS)}
         self._grids = {every: now_ns // (every * MS) for every in GRIDS_MS}
         self._finished = False
         self._now_ns = now_ns
@@ -84,8 +83,6 @@ class BinanceScript:
         self._break_at_ns = now_ns + int(chain * SECOND_NS) if chain >= 1 else None
         if self._na_trades > 1 or self._drop_trades > 1:
             raise ConfigError("faults na_trades and drop_trades need a chance between 0 and 1")
-
-    # -- connections ---------------------------------------------------------------------------------
 
     def connect(self, path: str, query: str, now_ns: int) -> Peer | Reply:
         """Accept /ws, /ws/<stream>..., /stream and /stream?streams=...; USD-M below /public, /market or bare."""
@@ -134,7 +131,7 @@ class BinanceScript:
         if self.family == "usdm" and stream.group != peer.group:
             return
         if name not in self.streams:
-            self.streams[name] = stream
+            self.streams[name] = self._by_rhythm[stream.every_ms][name] = stream
             for state in self._states(stream):
                 state.open(stream, self._now_ns)
         stream.peers[peer] = None
@@ -145,14 +142,12 @@ class BinanceScript:
             return
         stream.peers.pop(peer, None)
         if not stream.peers:
-            del self.streams[name]
+            del self.streams[name], self._by_rhythm[stream.every_ms][name]
             for state in self._states(stream):
                 state.close(stream)
 
     def _states(self, stream: Stream) -> list[SymbolState]:
         return [self.symbols[stream.symbol]] if stream.symbol else list(self.symbols.values())
-
-    # -- the market ----------------------------------------------------------------------------------
 
     def get(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
         """Answer REST."""
@@ -209,9 +204,7 @@ class BinanceScript:
         if every == 100 and self.family != "spot":
             for state in self.symbols.values():
                 state.flush_aggregate(now_ns)
-        for stream in list(self.streams.values()):
-            if stream.every_ms != every:
-                continue
+        for stream in list(self._by_rhythm[every].values()):
             for state in self._states(stream):
                 if stream.kind == "diff":
                     state.send_diff(stream, now_ns, self._loses_update(state, now_ns))

@@ -111,8 +111,6 @@ class Rest:
         text = body if isinstance(body, str) else msgspec.json.encode(body).decode()
         return Reply(200, text, headers)
 
-    # -- books ---------------------------------------------------------------------------------------
-
     def _depth_weight(self, query: Query) -> int:
         limit = _number(query, "limit", 100 if self._family == "spot" else 500)
         if self._family == "spot":
@@ -139,8 +137,6 @@ class Rest:
         if self._family == "coinm":
             extra += f',"symbol":"{state.symbol}","pair":"{payloads.pair}"'
         return f'{{"lastUpdateId":{update}{extra},"bids":{bid_rows},"asks":{ask_rows}}}'
-
-    # -- trades and candles --------------------------------------------------------------------------
 
     def _trades(self, query: Query, now_ns: int) -> list[dict[str, Any]]:
         rows = list(self._symbol(query).trades)[-_limit(query, 500) :]
@@ -207,8 +203,6 @@ class Rest:
             self._truth.offer(state.payloads.candle_event(interval, candle, done, now_ns, now_ns))
         return [state.payloads.candle_row(candle) for candle in rows]
 
-    # -- derivatives ---------------------------------------------------------------------------------
-
     def _premium(self, query: Query, now_ns: int) -> object:
         states = [self._symbol(query)] if "symbol" in query else list(self._symbols.values())
         rows = []
@@ -246,8 +240,6 @@ class Rest:
             }
             for ms in _between(times, query, _limit(query, 100), lambda ms: ms)
         ]  # fmt: skip
-
-    # -- instruments ---------------------------------------------------------------------------------
 
     def _exchange_info(self, query: Query, now_ns: int) -> dict[str, object]:
         states = [self._symbol(query)] if "symbol" in query else list(self._symbols.values())

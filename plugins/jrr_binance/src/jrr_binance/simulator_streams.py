@@ -27,8 +27,13 @@ INTERVALS_NS = {
 WEEK_OFFSET_NS = 4 * DAY_NS
 EAST_NS = 8 * 60 * MINUTE_NS
 
+# "0ms" is as often as the server looks.
+AT_ONCE_MS = 5
+# Rhythms of batched and periodic streams; each has a grid of its own on the UTC clock.
+GRIDS_MS = (AT_ONCE_MS, 100, 250, 500, 1000, 2000, 3000, 5000)
+
 _SPOT_BOOK = re.compile(r"depth(5|10|20)?(?:@(100ms|1000ms))?").fullmatch
-_FUTURES_BOOK = re.compile(r"depth(5|10|20)?(?:@(500ms|100ms))?").fullmatch
+_FUTURES_BOOK = re.compile(r"depth(5|10|20)?(?:@(500ms|100ms|0ms))?").fullmatch
 _KLINE = re.compile(r"kline_(\w+?)(@\+08:00)?").fullmatch
 _MARK = re.compile(r"markPrice(@1s)?").fullmatch
 _ARRAY = re.compile(r"!(?:bookTicker|markPrice@arr(@1s)?|forceOrder@arr)").fullmatch
@@ -100,6 +105,7 @@ def make_stream(name: str, family: Family, symbols: dict[str, str]) -> Stream | 
     book = _SPOT_BOOK(rest) if family == "spot" else _FUTURES_BOOK(rest)
     if book:
         every = int(book[2].removesuffix("ms")) if book[2] else 1000 if family == "spot" else 250
+        every = every or AT_ONCE_MS
         return Stream(name, "partial" if book[1] else "diff", symbol, every, int(book[1] or 0))
     kline = _KLINE(rest)
     if kline:

@@ -52,8 +52,6 @@ class SymbolState:
         if stream.kind in self._streams:
             self._streams[stream.kind].remove(stream)
 
-    # -- book ----------------------------------------------------------------------------------------
-
     def take_change(self, happening: Happening, first: int, last: int) -> None:
         """Give the change its ids; send the best bid and ask if they changed; gather it for the diff streams."""
         self.update, self.updated_ns = last, happening.ts
@@ -97,8 +95,6 @@ class SymbolState:
         if self._truth.kept:
             ts = None if self.payloads.family == "spot" else now_ns // MS * MS
             self._truth.record(self.payloads.snapshot_event(stream.depth, self.update, bids, asks, ts, now_ns))
-
-    # -- trades --------------------------------------------------------------------------------------
 
     def skip_trade_id(self, before: MarketTrade) -> None:
         """Use up the trade id that `before` would have had."""
@@ -146,8 +142,6 @@ class SymbolState:
         for stream in self._streams["liquidation"]:
             stream.send(self.payloads.liquidation(trade, trade.ts))
             self._truth.record(self.payloads.liquidation_event(trade, trade.ts))
-
-    # -- candles and marks ---------------------------------------------------------------------------
 
     def send_closed_candles(self, stream: Stream, now_ns: int) -> None:
         """Send each candle that closed since the stream began, once."""
