@@ -1,7 +1,7 @@
 """Binance's three connectors: which connections to open and what to say on them. Opens nothing itself."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 from zlib import crc32
 
@@ -89,12 +89,13 @@ class _Say:
 
     method: Literal["SUBSCRIBE", "UNSUBSCRIBE"]
     spoken: _Spoken
+    stream_of: Callable[[Subscription], Stream]
 
     def __call__(self, concerned: Sequence[Subscription]) -> Sequence[Send]:
         """Return the messages for these subscriptions."""
         names: dict[str, None] = {}
         for subscription in concerned:
-            name = subscription.native or ""
+            name = self.stream_of(subscription).name
             wanting = self.spoken.wanted.setdefault(name, set())
             if self.method == "SUBSCRIBE":
                 wanting.add(subscription)
@@ -151,18 +152,17 @@ class _Connector:
 
     def sessions(self, wanted: Sequence[Subscription]) -> Sequence[SessionPlan]:
         """Shard by path and by streams per connection; see `Connector.sessions`."""
-        carried: dict[Stream, list[Subscription]] = {}
+        carried: dict[Stream, dict[Subscription, None]] = {}
         books: dict[str, str] = {}
         for subscription in wanted:
-            for stream, filled in self._fill(subscription):
-                if stream.payload == "depth" and books.setdefault(stream.symbol, stream.name) != stream.name:
-                    raise ConfigError(
-                        f"{subscription}: a second speed of one book, {stream.name} beside {books[stream.symbol]}; "
-                        "one book is kept per symbol, subscribe one of them"
-                    )
-                sharing = carried.setdefault(stream, [])
-                if filled not in sharing:
-                    sharing.append(filled)
+            stream = self.stream_of(subscription)
+            if stream.payload == "depth" and books.setdefault(stream.symbol, stream.name) != stream.name:
+                raise ConfigError(
+                    f"{subscription}: a second speed of one book, {stream.name} beside {books[stream.symbol]}; "
+                    "one book is kept per symbol, subscribe one of them"
+                )
+            filled = evolve(subscription, channel=subscription.channel or stream.channels[0], symbol=stream.symbol)
+            carried.setdefault(stream, {})[filled] = None
         by_path: dict[str, list[Stream]] = {}
         for stream in carried:
             by_path.setdefault(self.product.paths[stream.payload], []).append(stream)
@@ -173,20 +173,12 @@ class _Connector:
             for number, start in enumerate(range(0, len(found), size), start=1)
         ]
 
-    def _fill(self, subscription: Subscription) -> list[tuple[Stream, Subscription]]:
-        """Return the stream behind a subscription and the subscription with everything filled in.
-
-        A native stream of several channels becomes one subscription for each.
-        """
-        if subscription.native is None:
-            stream = streams.for_channel(
-                self.product, subscription, self.settings.trade_stream, self.settings.book_speed
-            )
-            return [(stream, evolve(subscription, native=stream.name))]
-        stream = streams.native(self.product, subscription.native)
-        channels = (subscription.channel,) if subscription.channel else stream.channels
-        symbol = subscription.symbol or stream.symbol
-        return [(stream, Subscription(self.exchange, channel, symbol, stream.name)) for channel in channels]
+    def stream_of(self, subscription: Subscription) -> Stream:
+        """Return the stream that carries a subscription; raises ConfigError naming what the exchange cannot serve."""
+        if subscription.native is not None:
+            return streams.native(self.product, subscription.native)
+        settings = self.settings
+        return streams.for_channel(self.product, subscription, settings.trade_stream, settings.book_speed)
 
     def _plan(self, path: str, number: int, subscriptions: list[Subscription]) -> SessionPlan:
         name = f"{path.strip('/').split('/')[0]}-{number}"
@@ -196,8 +188,8 @@ class _Connector:
             exchange=self.exchange,
             url=self.settings.ws_url.rstrip("/") + path,
             subscriptions=tuple(subscriptions),
-            subscribe=_Say("SUBSCRIBE", spoken),
-            unsubscribe=_Say("UNSUBSCRIBE", spoken),
+            subscribe=_Say("SUBSCRIBE", spoken, self.stream_of),
+            unsubscribe=_Say("UNSUBSCRIBE", spoken, self.stream_of),
             ping_interval_s=_PING_S,
             rotate_after_s=float(_ROTATE_S + crc32(f"{self.exchange} {name}".encode()) % _ROTATE_SPREAD_S),
             max_streams=self.product.max_streams,
@@ -205,10 +197,10 @@ class _Connector:
 
     def parser(self, subscriptions: Sequence[Subscription] | None) -> Parser:
         """Return a fresh parser for a connection with these streams; None takes every stream (replay)."""
-        filled = None
+        wanted = None
         if subscriptions is not None:
-            filled = [full for subscription in subscriptions for _, full in self._fill(subscription)]
-        return Parser(self.product, filled, self.settings.rest_url, self.settings.depth_limit, self._poll_s)
+            wanted = [(subscription, self.stream_of(subscription)) for subscription in subscriptions]
+        return Parser(self.product, wanted, self.settings.rest_url, self.settings.depth_limit, self._poll_s)
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         """Return the one GET that lists all symbols."""

@@ -266,6 +266,8 @@ def delta(row: DepthRow, exchange: str, ts_recv: int) -> BookDelta:
     "b":[["77381.36000000","1.29993000"]],"a":[["77381.83000000","0.00000000"]]}`; futures add `"T"` and
     `"pu"`, the `u` this one continues. Levels are in no particular order.
     """
+    if row.u < row.U:
+        raise ParseError(f"a book update from id {row.U} to the lower {row.u}")
     when = ns(row.E if row.T is None else row.T)
     bids, asks = Levels.from_json(bytes(row.b)), Levels.from_json(bytes(row.a))
     return BookDelta(exchange, row.s, when, ts_recv, bids, asks, row.U, row.u, row.pu)

@@ -5,7 +5,7 @@ data into its typed row. Unwrapped payloads are told by `e` and `s`. Does no
 I/O; book snapshots and open interest are asked for through `requests`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define
 
@@ -17,6 +17,7 @@ from jrr_core.wire import Raw, Struct, decoder
 
 from . import books, messages, polls, streams
 from .products import Payload, Product
+from .streams import Stream
 from .trade_ids import TradeIds
 
 # Streams remembered in replay, where names come from the file: no file of lines can grow it further.
@@ -32,6 +33,8 @@ _BARE_PAYLOADS: dict[str, Payload] = {
     "markPriceUpdate": "markPrice",
     "forceOrder": "forceOrder",
 }
+
+_ARRAY_EVENTS = frozenset({"bookTicker", "markPriceUpdate", "forceOrder"})
 
 
 class _Envelope(Struct):
@@ -68,6 +71,12 @@ _read_list = decoder(list[Raw])
 _read_order = decoder(_Order)
 
 
+def _is_array(data: Data) -> bool:
+    if isinstance(data, str):
+        return data.lstrip().startswith("[")
+    return bytes(data).lstrip().startswith(b"[")
+
+
 @define(frozen=True, slots=True)
 class Route:
     """Where a stream's payloads go: the method that reads them and what was asked of the stream."""
@@ -87,19 +96,19 @@ class Parser:
     def __init__(
         self,
         product: Product,
-        subscriptions: Sequence[Subscription] | None,
+        wanted: Sequence[tuple[Subscription, Stream]] | None,
         rest_url: str,
         depth_limit: int,
         open_interest_s: float = 60.0,
     ) -> None:
-        """Take the connection's streams; None takes every stream and asks for nothing (replay).
+        """Take the subscriptions and their streams; None (replay) takes every stream and asks for nothing.
 
         `open_interest_s` is how often each symbol's open interest is polled.
         """
         self.requests = []
         self._product = product
         self._exchange = product.exchange
-        self._replay = subscriptions is None
+        self._replay = wanted is None
         self._routes: dict[str, Route] = {}
         self._bare_routes: dict[tuple[Payload, str], Route] = {}
         self._trade_ids: dict[str, TradeIds] = {}
@@ -118,8 +127,8 @@ class Parser:
             "markPrice": self._mark,
             "forceOrder": self._liquidation,
         }
-        for subscription in subscriptions or ():
-            self._expect(subscription)
+        for subscription, stream in wanted or ():
+            self._expect(subscription, stream)
 
     def _ask(self, request: Request) -> None:
         self.requests.append(request)
@@ -131,6 +140,8 @@ class Parser:
         try:
             envelope = _read_envelope(frame.payload)
         except ParseError:
+            if not _is_array(frame.payload):
+                raise
             return self._rows(frame)
         route = self._routes.get(envelope.stream)
         if route is not None:
@@ -142,16 +153,14 @@ class Parser:
     # Routing. A stream carries several channels at times (mark price and funding), and one channel
     # several streams (trade and aggTrade); routes are made once, so a frame costs one look-up.
 
-    def _expect(self, subscription: Subscription) -> None:
-        stream = streams.read(subscription.native or "")
-        if stream is None:
-            return
+    def _expect(self, subscription: Subscription, stream: Stream) -> None:
+        """Make or widen the route of a stream: a channel asks for its own events, a native name for all there are."""
+        channels = set(stream.channels) if subscription.native is not None else {subscription.channel}
         known = self._routes.get(stream.name)
-        channels = frozenset({subscription.channel}) | (known.channels if known else frozenset())
-        self._route(stream, subscription.symbol or stream.symbol, channels)
+        self._route(stream, subscription.symbol or stream.symbol, channels | (known.channels if known else set()))
 
-    def _route(self, stream: streams.Stream, symbol: str, channels: frozenset[str]) -> Route:
-        route = Route(self._takers[stream.payload], channels, symbol, stream.depth or 0, stream.offset)
+    def _route(self, stream: Stream, symbol: str, channels: Iterable[str]) -> Route:
+        route = Route(self._takers[stream.payload], frozenset(channels), symbol, stream.depth or 0, stream.offset)
         if len(self._routes) < _MOST_ROUTES:
             self._routes[stream.name] = route
             self._bare_routes[stream.payload, symbol] = route
@@ -161,19 +170,25 @@ class Parser:
         if envelope.stream == "!serverShutdown":
             self.requests.append(Rotate("the exchange announced a shutdown"))
             return ()
+        # An unknown stream is left alone even if its `e` is known: rpiDepth would spoil the ordinary book.
         stream = streams.read(envelope.stream) if self._replay else None
         if stream is None:
             return ()
-        route = self._route(stream, stream.symbol, frozenset(stream.channels))
+        route = self._route(stream, stream.symbol, stream.channels)
         if stream.name != envelope.stream and len(self._routes) < _MOST_ROUTES:
             self._routes[envelope.stream] = route
         return route.take(route, envelope.data, ts_recv)
 
     def _rows(self, frame: Frame) -> Sequence[Message]:
-        """Read an unwrapped all-market array, row by row; raises the ParseError of a frame that is none."""
+        """Read an unwrapped all-market array.
+
+        Only payloads that need no memory come in arrays, so a bad row leaves no trace of the rows before it.
+        """
         events: list[Message] = []
         for row in _read_list(frame.payload):
-            events.extend(self._bare(row, frame.ts_recv))
+            bare = _read_bare(row)
+            if bare.e in _ARRAY_EVENTS:
+                events.extend(self._bare_event(bare, row, frame.ts_recv))
         return events
 
     def _bare(self, payload: Data, ts_recv: int) -> Sequence[Message]:
@@ -269,8 +284,7 @@ class Parser:
         if route.symbol != "*":
             return self._mark_row(route, messages.read_mark(data), ts_recv)
         events: list[Message] = []
-        is_array = isinstance(data, Raw) and bytes(data).startswith(b"[")
-        for raw in _read_list(data) if is_array else (data,):
+        for raw in _read_list(data) if _is_array(data) else (data,):
             row = messages.read_mark(raw)
             if self._mine(row.st, row.s):
                 events.extend(self._mark_row(route, row, ts_recv))
@@ -297,8 +311,9 @@ class Parser:
 
     def _depth(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
         row = messages.read_depth(data)
-        if not self._replay and row.s != route.symbol:
-            raise ParseError(f"a book update of {row.s} came on the stream of {route.symbol}")
+        expected = route.symbol
+        if row.s != expected and not self._replay and streams.lower(row.s) != streams.lower(expected):
+            raise ParseError(f"a book update of {row.s} came on the stream of {expected}")
         return self._books.update(messages.delta(row, self._exchange, ts_recv))
 
     def _spot_top(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
