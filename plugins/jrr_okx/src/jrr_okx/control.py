@@ -51,7 +51,7 @@ class Envelope(Struct):
 
     event: str | None = None
     arg: Argument | None = None
-    data: Raw | None = None
+    data: Raw = Raw()
     code: str | int | None = None
     msg: str | None = None
     id: str | None = None

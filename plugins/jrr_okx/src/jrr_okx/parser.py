@@ -69,7 +69,7 @@ class OkxParser:
         if read.event is not None:
             self.requests.extend(answers(read, self._proved, self._batches))
             return ()
-        if read.arg is None or read.data is None:
+        if read.arg is None or not len(read.data):
             raise ParseError("neither an event nor a push with arg and data")
         stream = self._streams.get(read.arg.key)
         if stream is None:

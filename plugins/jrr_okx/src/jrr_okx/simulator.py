@@ -1,0 +1,180 @@
+"""OKX as a simulator: its sockets and REST API, spoken by the rules of its documentation.
+
+Served are the channels of `simulated_streams` and `simulated_states` for the
+instruments of `simulated_listings`; any other is refused as unknown. Three
+things are faster than at OKX, so that a short run sees them: funding is told
+every 3 s (OKX: 30 to 90 s), liquidations come one a second, and the books
+hold some 200 levels a side (OKX: 400). Bars of months are not served.
+"""
+
+from collections.abc import Mapping
+from random import Random
+from typing import ClassVar
+
+from jrr_core.errors import ConfigError
+from jrr_core.testing.market import Happening, Listing, Market
+from jrr_core.testing.script import Peer, Reply, fault_number
+from jrr_core.testing.truth import Truth
+
+from .products import BARS, EXCHANGE, RULES
+from .simulated_listings import CONTRACTS
+from .simulated_peer import OkxPeer
+from .simulated_rest import Rest
+from .simulated_states import LiquidationFeed, StateFeed, funding, mark_price, open_interest
+from .simulated_streams import MS, BookFeed, CandleFeed, Feed, QuoteFeed, S, TopBookFeed, TradeFeed, Trading
+
+_MINUTE = 60 * S
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+_UNITS = {"s": S, "m": _MINUTE, "H": _HOUR, "D": _DAY, "W": 7 * _DAY}
+# The epoch was a Thursday, weeks begin on Monday.
+_MONDAY = 4 * _DAY
+# Docs, "Connect": 3 connections a second per IP.
+_CONNECTS = 3
+_NOTICE_TO_CLOSE_S = 60.0
+
+
+class OkxScript:
+    """The simulated exchange: feeds by topic, connections, faults."""
+
+    exchange: ClassVar[str] = EXCHANGE
+    listings: ClassVar[tuple[Listing, ...]] = tuple(contract.listing for contract in CONTRACTS.values())
+    faults: ClassVar[Mapping[str, str]] = {
+        "gap": "Chance that an update of a book is lost; the next one then names a prevSeqId never sent.",
+        "maintenance": "Seconds between two maintenance resets: the seqId of a book starts again at a smaller number.",
+        "late-ack": "Seconds by which the answer to a subscribe comes after its first data.",
+        "notice": "Seconds after which a connection is told of a service upgrade (64008), to be closed later.",
+        "notice-close": "Seconds between that notice and the close; 60 if not given.",
+    }
+    demo: ClassVar[tuple[str, ...]] = tuple(
+        f"okx:{channel}:{symbol}"
+        for symbol, channels in {
+            "BTC-USDT": ("trade", "quote", "book", "book_snapshot_5", "candle_1s", "candle_1m"),
+            "BTC-USDT-SWAP": (
+                "trade", "quote", "book", "book_snapshot_5", "candle_1s", "candle_1m", "funding", "mark_price",
+            ),
+        }.items()
+        for channel in channels
+    )  # fmt: skip
+
+    def __init__(self, market: Market, truth: Truth, faults: Mapping[str, str], now_ns: int) -> None:
+        """Start at `now_ns`; raises ConfigError for a fault that is not a number."""
+        self._rates = {name: number for name in faults if (number := fault_number(faults, name)) is not None}
+        if self._rates.get("gap", 0.0) > 1:
+            raise ConfigError(f"fault gap={faults['gap']} needs a chance between 0 and 1")
+        self._random = Random(len(market.listings))
+        self._tradings = {
+            listing.symbol: Trading(CONTRACTS[listing.symbol], market, truth, self._random)
+            for listing in market.listings
+        }
+        self._feeds: dict[tuple[str, str], Feed] = {}
+        self._peers: dict[OkxPeer, None] = {}
+        self._rest = Rest(self._tradings)
+        self._connects: list[int] = []
+        self._finished = False
+
+    def connect(self, path: str, query: str, now_ns: int) -> Peer | Reply:
+        """Accept a connection to one of OKX's paths, three a second."""
+        place, _, name = path.rpartition("/")
+        if place != "/ws/v5" or name not in ("public", "business", "private"):
+            return Reply(404)
+        self._connects = [moment for moment in self._connects if now_ns - moment < S]
+        if len(self._connects) > _CONNECTS:
+            return Reply(429)
+        self._connects.append(now_ns)
+        peer = OkxPeer(self, name, f"{self._random.getrandbits(32):08x}", now_ns)
+        peer.late_ns = int(self._rates["late-ack"] * S) if "late-ack" in self._rates else None
+        if "notice" in self._rates:
+            peer.notice_ns = now_ns + int(self._rates["notice"] * S)
+            peer.close_ns = peer.notice_ns + int(self._rates.get("notice-close", _NOTICE_TO_CLOSE_S) * S)
+        self._peers[peer] = None
+        return peer
+
+    def disconnect(self, peer: Peer, now_ns: int) -> None:
+        """Forget a connection and its subscriptions."""
+        assert isinstance(peer, OkxPeer)
+        self._peers.pop(peer, None)
+        for feed in self._feeds.values():
+            feed.peers.pop(peer, None)
+
+    def get(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
+        """Answer REST."""
+        return self._rest.get(path, query, now_ns)
+
+    def happen(self, happening: Happening) -> None:
+        """Show a step of the market to the feeds of its symbol."""
+        self._tradings[happening.symbol].happen(happening)
+
+    def tick(self, now_ns: int) -> None:
+        """Send what is due and look after the connections."""
+        if not self._finished:
+            for feed in self._feeds.values():
+                feed.tick(now_ns, False)
+        for peer in self._peers:
+            peer.tick(now_ns)
+
+    def finish(self, now_ns: int) -> None:
+        """Flush every feed and let them rest; connections are kept."""
+        for feed in self._feeds.values():
+            feed.tick(now_ns, True)
+        self._finished = True
+
+    def feed(self, channel: str, target: str, now_ns: int) -> Feed | None:
+        """Return the feed of a topic, made on first use; None where OKX has no such topic."""
+        known = self._feeds.get((channel, target))
+        if known is not None:
+            return known
+        rule = RULES.get(channel)
+        if rule is None:
+            return None
+        feed = self._typed(channel, target) if rule.argument == "instType" else self._make(channel, target, now_ns)
+        if feed is not None:
+            self._feeds[channel, target] = feed
+        return feed
+
+    def _typed(self, channel: str, kind: str) -> Feed | None:
+        tradings = [trading for trading in self._tradings.values() if trading.contract.type == kind]
+        return LiquidationFeed(channel, kind, tradings) if tradings and kind != "SPOT" else None
+
+    def _make(self, channel: str, symbol: str, now_ns: int) -> Feed | None:
+        trading = self._tradings.get(symbol)
+        if trading is None:
+            return None
+        feed = self._state(channel, trading)
+        if channel.startswith("candle"):
+            bar = channel.removeprefix("candle")
+            span = bar_span(bar)
+            feed = None if span is None else CandleFeed(channel, trading, BARS[bar], span, now_ns)
+        elif channel == "books":
+            feed = BookFeed(channel, trading, self._rates, now_ns)
+        elif channel in ("trades", "trades-all"):
+            feed = TradeFeed(channel, trading)
+        elif channel == "bbo-tbt":
+            feed = QuoteFeed(channel, trading)
+        elif channel == "books5":
+            feed = TopBookFeed(channel, trading)
+        if feed is not None:
+            trading.feeds.append(feed)
+        return feed
+
+    def _state(self, channel: str, trading: Trading) -> Feed | None:
+        if channel == "mark-price":
+            return StateFeed(channel, trading, 200 * MS, 10 * S, mark_price)
+        if channel == "funding-rate" and trading.contract.type == "SWAP":
+            return StateFeed(channel, trading, 3 * S, 3 * S, funding)
+        if channel == "open-interest" and trading.contract.type != "SPOT":
+            return StateFeed(channel, trading, 3 * S, 3 * S, open_interest)
+        return None
+
+
+def bar_span(bar: str) -> tuple[int, int] | None:
+    """Return length and offset of a bar in ns; None for months, which have no fixed length."""
+    utc = bar.endswith("utc")
+    name = bar.removesuffix("utc")
+    unit = _UNITS.get(name[-1])
+    if unit is None:
+        return None
+    length = int(name[:-1]) * unit
+    local = length >= 6 * _HOUR and not utc
+    monday = _MONDAY if name[-1] == "W" else 0
+    return length, monday - (8 * _HOUR if local else 0)
