@@ -1,0 +1,87 @@
+"""The sink: hands batches to the writer's thread and waits. Reading goes beside it, by its own connections."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar, TypeVar
+
+from jrr_core.events import ALL_EVENTS
+from jrr_core.instrument import Instrument
+from jrr_core.sink import BatchPolicy, StreamKey, WriteResult
+from jrr_core.store import Range
+
+from . import queries
+from .settings import StorageConfig
+from .writer import Writer
+
+E = TypeVar("E")
+T = TypeVar("T")
+
+
+class SqliteSink:
+    """Stores every event in one SQLite file (a Sink), and reads it back (a Store).
+
+    All writing happens in one thread, in order: a call that was cancelled
+    while its transaction ran is finished, whole, before the next one starts.
+    """
+
+    name: ClassVar[str] = "sqlite"
+    Settings: ClassVar[type] = StorageConfig
+    embedded: ClassVar[bool] = True
+    accepts: tuple[type, ...] = (*ALL_EVENTS, Instrument)
+
+    def __init__(self, settings: StorageConfig) -> None:
+        """Take the settings; open nothing yet."""
+        self.settings = settings
+        self.batch = BatchPolicy(settings.max_rows, settings.max_age_s)
+        self._writer = Writer(settings)
+        self._thread: ThreadPoolExecutor | None = None
+
+    async def open(self) -> None:
+        """Open the file and make or migrate its schema.
+
+        Raises ConfigError for a path that cannot be used, a file of another
+        program, a newer schema or a second writer; SinkUnavailable for a
+        file that is locked for the moment or a disk that fails.
+        """
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="jrr-sqlite")
+        await self._in_thread(self._writer.open)
+
+    async def write(self, batch: Sequence[Any]) -> WriteResult:
+        """Store all of the batch or nothing.
+
+        A closed candle takes the place of an open one, a newer open one that
+        of an older; with `candles = "closed"` an open candle counts as
+        duplicate. Raises SinkUnavailable and SinkRejected.
+        """
+        return await self._in_thread(lambda: self._writer.write(batch))
+
+    async def close(self) -> None:
+        """End the live coverage ranges and release the file; waits for a write that still runs."""
+        if self._thread is None:
+            return
+        try:
+            await self._in_thread(self._writer.close)
+        finally:
+            self._thread.shutdown(wait=False)
+            self._thread = None
+
+    async def resume_points(self) -> Mapping[StreamKey, int]:
+        """Return the last stored sequence of each stream; `queries.resume_points` says of which kind."""
+        return await self._in_thread(lambda: queries.resume_points(self.settings.path))
+
+    def read(self, type: type[E]) -> Iterator[E]:
+        """Return the stored events of one class, or the Instruments."""
+        return queries.read_events(self.settings.path, type)
+
+    def coverage(self) -> Sequence[Range]:
+        """Return the coverage ranges of every stream."""
+        return queries.coverage(self.settings.path)
+
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """Return how many market events are stored by (exchange, channel)."""
+        return queries.counts(self.settings.path)
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
