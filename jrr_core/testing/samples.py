@@ -188,7 +188,8 @@ def _instruments() -> list[Instrument]:
     return [
         Instrument(EXCHANGE, SPOT, "BTC", "USDT", None, "spot", tick, lot, None, None, "BTC-USDT"),
         Instrument(
-            EXCHANGE, SWAP, "BTC", "USDT", "USDT", "perpetual", tick, Decimal(1), Decimal("0.01"), "BTC", "BTC-USDT-PERP"
+            EXCHANGE, SWAP, "BTC", "USDT", "USDT", "perpetual", tick, Decimal(1), Decimal("0.01"), "BTC",
+            "BTC-USDT-PERP",
         ),
         Instrument(
             EXCHANGE, "BTC-USD-240329", "BTC", "USD", "BTC", "future", None, None, Decimal(100), "USD",
