@@ -57,7 +57,7 @@ class Damage:
 
 
 class _Entry(Struct, kw_only=True, omit_defaults=True):
-    """One line of a capture; `form` tells how `payload` stands for the bytes: text, utf8 (was binary), base64."""
+    """One line of a capture; `form` tells what `payload` was: utf8 (bytes of text), base64 (other bytes), text."""
 
     ts: int
     exchange: str
@@ -65,7 +65,7 @@ class _Entry(Struct, kw_only=True, omit_defaults=True):
     payload: str
     tag: str | None = None
     status: int = 200
-    form: str = "text"
+    form: str = "utf8"
 
 
 _read_entry = decoder(_Entry)

@@ -219,7 +219,6 @@ def _registered(module: object, who: str) -> pluggy.HookRelay:
 def _call(hooks: pluggy.HookRelay, name: str, who: str, **arguments: object) -> list[Any]:
     try:
         results: list[Any] = getattr(hooks, name)(**arguments)
-        offered = [list(result) for result in results if not inspect.iscoroutine(result)]
     except Exception as error:
         # A hook is the author's code, which may raise anything.
         raise PluginError(f"{who}: {name} failed: {type(error).__name__}: {error}") from error
@@ -227,11 +226,16 @@ def _call(hooks: pluggy.HookRelay, name: str, who: str, **arguments: object) -> 
         if inspect.iscoroutine(result):
             result.close()
             raise PluginError(f"{who}: {name} is `async def`; hooks are ordinary functions")
-    return [item for items in offered for item in items]
+    return results
 
 
 def _ask(hooks: pluggy.HookRelay, kind: _Kind, who: str) -> tuple[type, ...]:
-    offered = _call(hooks, kind.hook, who)
+    results = _call(hooks, kind.hook, who)
+    try:
+        offered = [item for result in results for item in result]
+    except Exception as error:
+        # What a hook returns may be a generator, so this too runs the author's code.
+        raise PluginError(f"{who}: {kind.hook} failed: {type(error).__name__}: {error}") from error
     for item in offered:
         _check(item, kind, f"{who}: {kind.hook} returned {item!r}")
     return tuple(offered)
@@ -253,10 +257,6 @@ def _check(item: object, kind: _Kind, what: str) -> None:
 
 def _commands(hooks: pluggy.HookRelay, who: str) -> Callable[[click.Group], None]:
     def add(cli: click.Group) -> None:
-        try:
-            hooks.jrr_commands(cli=cli)
-        except Exception as error:
-            # A hook is the author's code, which may raise anything.
-            raise PluginError(f"{who}: jrr_commands failed: {type(error).__name__}: {error}") from error
+        _call(hooks, "jrr_commands", who, cli=cli)
 
     return add

@@ -1,0 +1,43 @@
+"""What the tests of core share: plugins installed for one test, as real distributions on the path."""
+
+import importlib
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Install = Callable[..., str]
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a folder on the import path that is gone after the test."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    before = set(sys.modules)
+    yield folder
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) and str(folder) in str(sys.modules[name].__file__):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def install(site: Path) -> Install:
+    """Return a function that installs a plugin: its entry-point name, its code, its distribution."""
+
+    def put(name: str, code: str, distribution: str = "", version: str = "1.0") -> str:
+        distribution = distribution or f"jrr-{name}"
+        module = f"jrr_for_test_{next(_numbers)}"
+        (site / f"{module}.py").write_text(code)
+        info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[jrr]\n{name} = {module}\n")
+        importlib.invalidate_caches()
+        return module
+
+    return put
