@@ -7,14 +7,14 @@ from the store must be the market's. What a standing Gap or a Disconnected in
 the store accounts for is not a difference: the store said so itself.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from ..book import Book
-from ..events import BookDelta, BookSnapshot, Candle, Message, StreamEvent
+from ..events import Backfilled, BookDelta, BookSnapshot, Candle, Connected, Disconnected, Gap, Message, StreamEvent
 from ..instrument import Instrument
 from ..subscription import Subscription
 
@@ -22,7 +22,8 @@ Identity = tuple[Any, ...]
 Event = Message | Instrument
 
 # A Gap is dated by one clock reading, an event by another; on one machine they differ by scheduling alone.
-SLACK_NS = 1_000_000_000
+SLACK_NS = 100_000_000
+NEVER_NS = 1 << 63
 _INSTRUMENT_FIELDS = ("base", "quote", "kind", "tick_size", "lot_size", "contract_size", "canonical")
 
 
@@ -57,7 +58,7 @@ def compare(
     wanted = None if subscribed is None else {(item.exchange, item.channel, item.symbol) for item in subscribed}
     must = {identity(event): event for event in sent if _final(event)}
     may = {identity(event): event for event in offered}
-    excuses, floors = _Excuses(notes), _snapshots(kept.values())
+    excuses, snapshots = _Excuses(notes), _snapshots(kept.values())
     for same, event in kept.items():
         truth = must.get(same) or may.get(same)
         if truth is None:
@@ -67,9 +68,9 @@ def compare(
     for same, event in must.items():
         if isinstance(event, Instrument) or (wanted is not None and _where(event) not in wanted):
             continue
-        if same not in kept and not _legitimately_absent(event, floors, excuses):
+        if same not in kept and not _legitimately_absent(event, snapshots, excuses):
             found.add("missing", event)
-    return found.sentences(must.values()) + _book_differences(books, kept.values())
+    return found.sentences(must.values()) + _book_differences(books, kept.values(), excuses)
 
 
 def _final(event: Event) -> bool:
@@ -92,56 +93,63 @@ def _show(event: Event, name: str) -> str:
     return repr(getattr(event, name)) if not isinstance(getattr(event, name), Decimal) else str(getattr(event, name))
 
 
-def _snapshots(events: Iterable[Event]) -> dict[tuple[str, str], list[int]]:
-    """Return per symbol the sequences of the stored full-book snapshots, in order of receipt."""
-    found: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+Snapshots = dict[tuple[str, str], list[tuple[int, int]]]
+
+
+def _snapshots(events: Iterable[Event]) -> Snapshots:
+    """Return (sequence, ts_recv) of the stored full-book snapshots per symbol, by sequence."""
+    found: Snapshots = defaultdict(list)
     for event in events:
         if isinstance(event, BookSnapshot) and event.depth is None and event.sequence is not None:
-            found[event.exchange, event.symbol].append((event.ts_recv, event.sequence))
-    return {where: [sequence for _, sequence in sorted(rows)] for where, rows in found.items()}
+            found[event.exchange, event.symbol].append((event.sequence, event.ts_recv))
+    return {where: sorted(rows) for where, rows in found.items()}
 
 
-def _legitimately_absent(event: Message, floors: dict[tuple[str, str], list[int]], excuses: "_Excuses") -> bool:
+def _legitimately_absent(event: Message, snapshots: Snapshots, excuses: "_Excuses") -> bool:
     """Whether the store need not have this event: before the first snapshot, or accounted for by a note."""
-    if isinstance(event, BookDelta):
-        snapshots = floors.get((event.exchange, event.symbol))
-        if snapshots is not None and event.sequence <= snapshots[0]:
-            return True
-        # A later snapshot stands for the deltas before it, but only where the store says the book was interrupted.
-        if excuses.ever(event) and (snapshots is None or event.sequence <= max(snapshots)):
-            return True
-    return excuses.cover(event)
+    if not isinstance(event, BookDelta):
+        return excuses.cover(event)
+    known = snapshots.get((event.exchange, event.symbol))
+    if known is None:
+        return excuses.interrupted(event, 0)
+    behind = bisect_left(known, (event.sequence, 0))
+    # A book is invalid from an interruption to the next snapshot, which stands for all updates up to its own.
+    return behind == 0 or excuses.interrupted(event, known[behind - 1][1])
 
 
 class _Excuses:
     """Times for which the store itself says that a stream was not complete."""
 
-    def __init__(self, notes: Iterable[StreamEvent]) -> None:
+    def __init__(self, notes: Sequence[StreamEvent]) -> None:
         spans: dict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
-        mended: Counter[Identity] = Counter()
-        notes = list(notes)
+        mended = {(_where(note), note.sequences) for note in notes if isinstance(note, Backfilled)}
+        begun: dict[tuple[str, str, str], list[int]] = defaultdict(list)
         for note in notes:
-            if note.type == "backfilled":
-                mended[(note.exchange, note.what, note.symbol, note.sequences)] += 1
+            if isinstance(note, Connected):
+                begun[_where(note)].append(note.ts_recv if note.ts_from is None else note.ts_from)
         for note in notes:
-            if note.type == "gap" and mended[(note.exchange, note.what, note.symbol, note.sequences)]:
+            if isinstance(note, Disconnected):
+                # Complete up to `ts_to`, and again from where the next connection says.
+                start = note.ts_recv if note.ts_to is None else note.ts_to
+                end = min((ts for ts in begun[_where(note)] if ts > start), default=NEVER_NS)
+            elif isinstance(note, Gap) and (_where(note), note.sequences) not in mended:
+                known = [ts for ts in (note.ts_from, note.ts_to) if ts is not None] or [note.ts_recv]
+                start, end = min(known), max(known)
+            else:
                 continue
-            if note.type in ("gap", "disconnected"):
-                start = note.ts_from if note.ts_from is not None else note.ts_to
-                start = note.ts_recv if start is None else start
-                end = max(start, note.ts_to if note.ts_to is not None else note.ts_recv)
-                spans[note.exchange, note.what, note.symbol].append((start - SLACK_NS, end + SLACK_NS))
+            spans[_where(note)].append((start, end))
         self._spans = {where: sorted(rows) for where, rows in spans.items()}
 
-    def ever(self, event: Message) -> bool:
-        """Whether the event's stream was ever interrupted."""
-        return (event.exchange, event.channel, event.symbol) in self._spans
+    def interrupted(self, event: Message, since_ns: int, slack_ns: int = SLACK_NS) -> bool:
+        """Whether the event's stream was interrupted between `since_ns` and the event."""
+        rows = self._spans.get(_where(event), [])
+        return any(start >= since_ns and start <= event.ts_recv + slack_ns for start, _ in rows)
 
     def cover(self, event: Message) -> bool:
         """Whether the event falls into an interruption of its stream."""
-        rows = self._spans.get((event.exchange, event.channel, event.symbol), [])
+        rows = self._spans.get(_where(event), [])
         times = [event.ts_recv] if event.ts_event is None else [event.ts_event, event.ts_recv]
-        return any(start <= ts <= end for ts in times for start, end in rows[: bisect_right(rows, (ts, ts))])
+        return any(start - SLACK_NS <= ts <= end + SLACK_NS for ts in times for start, end in rows)
 
 
 class _Differences:
@@ -171,7 +179,7 @@ def _stream(event: Event) -> str:
     return event.type if isinstance(event, Instrument | BookDelta) else event.channel
 
 
-def _book_differences(books: Sequence[BookSnapshot], stored: Iterable[Event]) -> list[str]:
+def _book_differences(books: Sequence[BookSnapshot], stored: Iterable[Event], excuses: _Excuses) -> list[str]:
     """Rebuild each stored book from its last snapshot on and hold it against the market's."""
     events: dict[tuple[str, str], list[BookSnapshot | BookDelta]] = defaultdict(list)
     for event in stored:
@@ -179,21 +187,19 @@ def _book_differences(books: Sequence[BookSnapshot], stored: Iterable[Event]) ->
             events[event.exchange, event.symbol].append(event)
     found = []
     for final in books:
-        rows = events.get((final.exchange, final.symbol))
-        if rows:
-            found += _book_difference(final, rows)
+        rows = events.get((final.exchange, final.symbol), [])
+        snapshots = [row for row in rows if isinstance(row, BookSnapshot)]
+        if snapshots:
+            last = max(snapshots, key=lambda row: (row.ts_recv, row.sequence or 0))
+            if not excuses.interrupted(final, last.ts_recv, 0):
+                found += _book_difference(final, last, [row for row in rows if isinstance(row, BookDelta)])
     return found
 
 
-def _book_difference(final: BookSnapshot, rows: list[BookSnapshot | BookDelta]) -> list[str]:
-    name = f"{final.exchange} book {final.symbol}"
-    snapshots = [row for row in rows if isinstance(row, BookSnapshot)]
-    if not snapshots:
-        return [f"{name}: deltas are stored without any snapshot"]
-    last = max(snapshots, key=lambda row: (row.ts_recv, row.sequence or 0))
+def _book_difference(final: BookSnapshot, last: BookSnapshot, deltas: list[BookDelta]) -> list[str]:
     book = Book()
     book.apply(last)
-    for row in _following(last, [row for row in rows if isinstance(row, BookDelta)]):
+    for row in _following(last, deltas):
         book.apply(row)
     differing = []
     for side, levels in (("bid", final.bids), ("ask", final.asks)):
@@ -202,6 +208,7 @@ def _book_difference(final: BookSnapshot, rows: list[BookSnapshot | BookDelta]) 
         differing += [f"{side} {price}" for price in have.keys() | want.keys() if have.get(price) != want.get(price)]
     if not differing:
         return []
+    name = f"{final.exchange} book {final.symbol}"
     return [f"{name}: the rebuilt book differs from the market's in {len(differing)} levels, such as {differing[0]}"]
 
 

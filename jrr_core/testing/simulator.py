@@ -139,7 +139,11 @@ class Simulator:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
-        await self._group.__aexit__(kind, error, trace)
+        # A task group would wrap the block's own error; it only needs to know of a cancellation.
+        if isinstance(error, asyncio.CancelledError):
+            await self._group.__aexit__(kind, error, trace)
+        else:
+            await self._group.__aexit__(None, None, None)
 
     async def _listen(self) -> None:
         try:

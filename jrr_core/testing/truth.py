@@ -79,6 +79,12 @@ class Truth:
         if self.kept:
             self._books[book.exchange, book.symbol] = book
 
+    def add(self, other: "Truth") -> None:
+        """Take over what another simulation sent."""
+        self._sent.update(other._sent)
+        self._offered.update(other._offered)
+        self._books.update(other._books)
+
     def compare(self, stored: Iterable[Recorded], subscribed: Collection[Subscription] | None = None) -> list[str]:
         """Return every way in which `stored` differs from what was sent, as sentences; empty when it does not.
 
