@@ -1,0 +1,61 @@
+"""Collects trades, candles and books of Binance and OKX into one SQLite file, and prints trades as they come.
+
+    python examples/run_data_collection.py --db market.db --for 60
+
+The addresses are the live exchanges' unless others are given.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+
+from jrr_sqlite import StorageConfig
+
+from jrr_core import ManagerBuilder, Message
+
+
+def on_trade(message: Message) -> None:
+    """Print one trade; `async def` works as well."""
+    print(f"{message.exchange:8} {message.symbol:10} {message.data['side']:4} {message.data['price']}", flush=True)
+
+
+async def collect(options: argparse.Namespace) -> None:
+    """Collect until the time is over or Ctrl-C."""
+    binance = addresses(options.binance_ws, options.binance_rest)
+    okx = addresses(options.okx_ws, options.okx_rest)
+    builder = ManagerBuilder(StorageConfig(path=options.db)).add_binance(**binance).add_okx(**okx)
+    manager = await builder.build()
+
+    await manager.subscribe_exchange("binance", ["btcusdt@trade", "btcusdt@kline_1m", "ethusdt@depth5@100ms"])
+    await manager.subscribe_exchange("okx", ["trade:BTC-USDT", "candle_1m:BTC-USDT", "book_snapshot_5:ETH-USDT"])
+    manager.add_subscriber("trade", on_trade)
+
+    asked_to_stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, asked_to_stop.set)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(manager.start_all_listeners())
+        await asyncio.wait([group.create_task(asked_to_stop.wait())], timeout=options.seconds)
+        await manager.stop()
+        asked_to_stop.set()
+    print(json.dumps(manager.get_stats(), indent=2))
+
+
+def addresses(ws_url: str | None, rest_url: str | None) -> dict[str, str]:
+    """Return the settings of an exchange for the addresses given."""
+    return {name: url for name, url in (("ws_url", ws_url), ("rest_url", rest_url)) if url}
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Collect trades, candles and books of Binance and OKX.")
+    parser.add_argument("--db", default="market.db", help="SQLite file to write")
+    parser.add_argument("--for", dest="seconds", type=float, help="seconds to run; without it, until Ctrl-C")
+    for exchange in ("binance", "okx"):
+        parser.add_argument(f"--{exchange}-ws", metavar="URL", help=f"WebSocket address of {exchange}")
+        parser.add_argument(f"--{exchange}-rest", metavar="URL", help=f"REST address of {exchange}")
+    asyncio.run(collect(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
