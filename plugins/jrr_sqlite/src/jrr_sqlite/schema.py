@@ -78,6 +78,7 @@ def prepare(
 
     Raises ConfigError as `version_of` does.
     """
+    version_of(connection, path)  # before anything that would leave a mark on another program's file
     connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # takes effect on an empty file only
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
