@@ -108,8 +108,8 @@ class Capture:
                     break
             self._flush(zlib.Z_FINISH)
             self._out.close()
-        except OSError as error:
-            self._stop(error.strerror or str(error))
+        except (OSError, UnicodeError) as error:
+            self._stop(getattr(error, "strerror", None) or str(error))
             self._abandon()
 
     def _flush(self, mode: int) -> None:

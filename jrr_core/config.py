@@ -27,7 +27,7 @@ FILE = "jrr.toml"
 PREFIX = "JRR_"
 _NAMED = ("exchanges", "sinks", "subscribers")
 _assignment = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)").fullmatch
-_duration = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?").fullmatch
+_duration = re.compile(r"(?:([0-9]+(?:\.[0-9]+)?)h)?(?:([0-9]+(?:\.[0-9]+)?)m)?(?:([0-9]+(?:\.[0-9]+)?)s?)?").fullmatch
 
 
 @define(kw_only=True)

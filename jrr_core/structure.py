@@ -54,7 +54,7 @@ class _WrongError(Exception):
 
 
 def structure(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
-    """Return an instance of the settings class `cls` made from `raw`; `where` is the section ("sinks.postgres").
+    """Return an instance of the settings class `cls` made from `raw`; `where` is the section ("sinks.NAME").
 
     Values given as Text are converted to the type of their field. Raises
     ConfigError for an unknown key (with the nearest known one), a missing
