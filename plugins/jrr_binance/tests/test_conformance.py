@@ -5,25 +5,26 @@ from pathlib import Path
 
 from jrr_binance.connector import CoinM, Spot, UsdM
 from jrr_binance.parser import Parser
+
 from jrr_core.events import BookSnapshot, Quote
 from jrr_core.frame import Frame
 from jrr_core.subscription import Subscription
 from jrr_core.testing.connector_suite import ConnectorSuite
 from jrr_core.testing.parser_suite import ParserSuite
+from jrr_core.wire import encode
 
 FRAMES = Path(__file__).parent / "frames"
 
 
 def update(first: int, last: int, previous: int | None = None) -> str:
-    link = "" if previous is None else f'"pu":{previous},'
-    return (
-        '{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":%d,"s":"BTCUSDT","U":%d,"u":%d,%s'
-        '"b":[["100.1","2"]],"a":[["100.2","0"]]}}' % (1788376136014 + last, first, last, link)
-    )
+    row = {"e": "depthUpdate", "E": 1788376136014 + last, "s": "BTCUSDT", "U": first, "u": last}
+    link = {} if previous is None else {"pu": previous}
+    levels = {"b": [["100.1", "2"]], "a": [["100.2", "0"]]}
+    return encode({"stream": "btcusdt@depth@100ms", "data": row | link | levels})
 
 
 def snapshot(sequence: int, exchange: str) -> Frame:
-    text = '{"lastUpdateId":%d,"bids":[["100.1","1"]],"asks":[["100.2","1"]]}' % sequence
+    text = encode({"lastUpdateId": sequence, "bids": [["100.1", "1"]], "asks": [["100.2", "1"]]})
     return Frame(exchange, text, 1_788_376_136_000_000_000, "depth:BTCUSDT")
 
 
@@ -33,15 +34,17 @@ class TestSpotParser(ParserSuite):
     without_ts_event = (Quote, BookSnapshot)
 
     def make_parser(self) -> Parser:
-        names = ["btcusdt@trade", "bnbbtc@aggTrade", "bnbbtc@blockTrade", "bnbbtc@kline_1m", "btcusdt@bookTicker",
-                 "btcusdt@depth5@100ms", "btcusdt@depth@100ms", "币安人生usdt@trade", "btcusdt@kline_1d@+08:00"]  # fmt: skip
+        names = [
+            "btcusdt@trade", "bnbbtc@aggTrade", "bnbbtc@blockTrade", "bnbbtc@kline_1m", "btcusdt@bookTicker",
+            "btcusdt@depth5@100ms", "btcusdt@depth@100ms", "币安人生usdt@trade", "btcusdt@kline_1d@+08:00",
+        ]  # fmt: skip
         return Spot(Spot.Settings()).parser([Subscription("binance", native=name) for name in names])
 
     def delta_frame(self, number: int) -> str | None:
         return update(number + 1, number + 1)
 
     def sequence_breaks(self) -> Mapping[str, Sequence[str | Frame]]:
-        synced = [update(8, 10), snapshot(9, "binance")]
+        synced: list[str | Frame] = [update(8, 10), snapshot(9, "binance")]
         return {
             "an update lost": [*synced, update(11, 12), update(14, 15)],
             "the first update behind the snapshot lost": [*synced, update(12, 12)],
@@ -70,7 +73,7 @@ class TestUsdmParser(ParserSuite):
         return update(10 * number + 5, 10 * number + 10, 10 * number)
 
     def sequence_breaks(self) -> Mapping[str, Sequence[str | Frame]]:
-        synced = [update(8, 10, 5), snapshot(9, "binance-usdm")]
+        synced: list[str | Frame] = [update(8, 10, 5), snapshot(9, "binance-usdm")]
         return {
             "an update lost": [*synced, update(15, 18, 10), update(25, 28, 20)],
             "the first update behind the snapshot lost": [*synced, update(25, 28, 20)],

@@ -217,8 +217,8 @@ class Spot(_Connector):
     """Binance spot."""
 
     exchange = "binance"
-    Settings = SpotSettings
-    simulator = "jrr_binance.simulator:SpotScript"
+    Settings: ClassVar[type[ExchangeSettings]] = SpotSettings
+    simulator: ClassVar[str | None] = "jrr_binance.simulator:SpotScript"
     product = SPOT
 
 
@@ -226,8 +226,8 @@ class UsdM(_Connector):
     """Binance USD-M futures: linear perpetuals and dated contracts."""
 
     exchange = "binance-usdm"
-    Settings = UsdmSettings
-    simulator = "jrr_binance.simulator:UsdmScript"
+    Settings: ClassVar[type[ExchangeSettings]] = UsdmSettings
+    simulator: ClassVar[str | None] = "jrr_binance.simulator:UsdmScript"
     product = USDM
 
 
@@ -235,6 +235,6 @@ class CoinM(_Connector):
     """Binance COIN-M futures: inverse contracts, amounts in contracts."""
 
     exchange = "binance-coinm"
-    Settings = CoinmSettings
-    simulator = "jrr_binance.simulator:CoinmScript"
+    Settings: ClassVar[type[ExchangeSettings]] = CoinmSettings
+    simulator: ClassVar[str | None] = "jrr_binance.simulator:CoinmScript"
     product = COINM
