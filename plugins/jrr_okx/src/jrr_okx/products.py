@@ -36,6 +36,8 @@ RESYNC_FIRST_S = 5
 RESYNC_MOST_S = 300
 
 INSTRUMENT_TYPES = ("SPOT", "SWAP", "FUTURES")
+# Docs, "Liquidation orders channel".
+LIQUIDATION_TYPES = ("SWAP", "FUTURES", "MARGIN", "OPTION")
 INSTRUMENTS_POOL = "okx-instruments"
 LIMITS = Limits(
     # Docs, "Connect": 3 connections a second per IP.

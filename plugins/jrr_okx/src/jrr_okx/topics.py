@@ -18,7 +18,7 @@ from jrr_core.frame import Send
 from jrr_core.subscription import Subscription
 from jrr_core.wire import encode
 
-from .products import BARS, EXCHANGE, NATIVE_OF, REQUEST_BYTES, RULES, ChannelRule, instrument_type
+from .products import BARS, EXCHANGE, LIQUIDATION_TYPES, NATIVE_OF, REQUEST_BYTES, RULES, ChannelRule, instrument_type
 
 # An `id` may have 32 letters and digits.
 _ID_BYTES = 12
@@ -76,11 +76,13 @@ def _native_topic(subscription: Subscription) -> Topic:
         near = get_close_matches(name, RULES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ConfigError(
-            f"{subscription}: no event is made of an OKX channel {name!r}{hint} "
-            f"Supported are {', '.join(sorted(_short_natives()))} and, in jrr's own words, {_supported()}"
+            f"{subscription}: no event is made of an OKX channel {name!r}{hint or '.'} "
+            f"Supported are {', '.join(_short_natives())} and, in jrr's own words, {_supported()}"
         )
+    if rule.argument == "instType" and target not in LIQUIDATION_TYPES:
+        raise ConfigError(f"{subscription}: {name} goes by instrument type: {', '.join(LIQUIDATION_TYPES)}")
     if not is_target(target):
-        raise ConfigError(f"{subscription} lacks its {rule.argument}: {EXCHANGE}:{name}:{_example(rule)}")
+        raise ConfigError(f"{subscription} lacks an instrument: {EXCHANGE}:{name}:BTC-USDT-SWAP")
     return Topic(name, target)
 
 
@@ -128,14 +130,10 @@ def request_id(op: str, keys: Sequence[str]) -> str:
 
 
 def _short_natives() -> list[str]:
-    return [name for name in RULES if not name.startswith("candle")] + [f"candle<bar> ({', '.join(BARS)})"]
+    return [name for name in RULES if not name.startswith("candle")] + ["candle<bar> (candle1m, candle1Dutc)"]
 
 
 def _supported() -> str:
-    channels = ["trade", *(name for name in NATIVE_OF if not name.startswith("candle_") and name != "trade")]
+    channels = [name for name in NATIVE_OF if not name.startswith("candle_")]
     intervals = ", ".join(interval for interval in BARS.values() if "@" not in interval)
     return f"{', '.join(channels)}, candle_<interval> ({intervals})"
-
-
-def _example(rule: ChannelRule) -> str:
-    return "SWAP" if rule.argument == "instType" else "BTC-USDT-SWAP"
