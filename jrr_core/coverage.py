@@ -118,25 +118,31 @@ class Timeline:
         self._hole(start, end, event.reason or "gap", event.count)
 
     def _backfill(self, event: StreamEvent) -> None:
+        gaps = [item for item in self.ranges if item.state == "gap"]
         if event.ts_from is None and event.ts_to is None:
-            gaps = [item for item in self.ranges if item.state == "gap"]
-            if not gaps:
-                return
-            start, end = gaps[-1].ts_from, gaps[-1].ts_to
+            gaps = gaps[-1:]
+            start, end = (gaps[0].ts_from, gaps[0].ts_to) if gaps else (0, 0)
         else:
             start, end = _span(event)
-        at = self._first_after(start)
+        # An event found again may bear the very time of the one that showed the gap, which is the gap's end.
+        met = [item for item in gaps if item.ts_from < end and item.ts_to > start]
+        met = met or [item for item in gaps if item.ts_to == start]
+        if not met:
+            return
+        at = self.ranges.index(met[0])
         left = event.count
         kept: list[Range] = []
         for item in self.ranges[at:]:
-            if item.state != "gap" or item.ts_from >= end:
+            if item not in met:
                 kept.append(item)
-            elif left is not None and item.missing is not None and left < item.missing:
+            elif left is None or item.missing is None:
+                kept += _closed(item, start, end)
+            elif left < item.missing:
                 kept.append(evolve(item, missing=item.missing - left))
                 left = 0
             else:
-                kept += _closed(item, start, end)
-                left = None if left is None or item.missing is None else left - item.missing
+                kept.append(evolve(item, state="backfilled", missing=0))
+                left -= item.missing
         self._replace(at, kept)
 
     def _hole(self, start: int, end: int, reason: str, missing: int | None) -> None:
@@ -230,6 +236,8 @@ def _inner(item: Range) -> str | None:
 
 def _closed(gap: Range, start: int, end: int) -> list[Range]:
     """Return a gap with the part in `start`..`end` backfilled; what sticks out stays a gap of unknown size."""
+    if start >= gap.ts_to:
+        return [gap]
     inside = evolve(gap, ts_from=max(gap.ts_from, start), ts_to=min(gap.ts_to, end), state="backfilled", missing=0)
     pieces = [inside]
     if gap.ts_from < inside.ts_from:

@@ -128,6 +128,17 @@ def test_a_gap_backfilled_in_part_stays_until_nothing_is_missing() -> None:
     assert drawn(*steps, backfilled(20, 30, 2))[1] == (20, 30, "backfilled", "sequence", 0)
 
 
+def test_single_events_that_come_late_close_their_gap_one_by_one() -> None:
+    steps: list[StreamEvent | int] = [connected(0), 90, gap(20, 30, 2), backfilled(30, 30, 1)]
+    assert drawn(*steps)[1] == (20, 30, "gap", "sequence", 1)
+    assert drawn(*steps, backfilled(25, 25, 1))[1] == (20, 30, "backfilled", "sequence", 0)
+    assert drawn(*steps, backfilled(31, 31, 1))[1] == (20, 30, "gap", "sequence", 1)
+
+
+def test_a_late_event_does_not_close_a_gap_of_unknown_size() -> None:
+    assert drawn(connected(0), 90, gap(20, 30), backfilled(30, 30, 1))[1] == (20, 30, "gap", "sequence", None)
+
+
 def test_what_a_backfill_does_not_reach_stays_a_gap() -> None:
     assert drawn(connected(0), 90, gap(20, 40), backfilled(25, 30))[1:4] == [
         (20, 25, "gap", "sequence", None),
