@@ -82,6 +82,8 @@ def simulate(
         for script in scripts:
             click.echo(_fault_list(script))
         return
+    if port + len(scripts) - 1 > 65535:
+        raise ConfigError(f"{len(scripts)} exchanges need as many ports from {port} on; choose a --port below 65000")
     run_s = None if duration is None else duration_s(duration)
     if truth_file is not None:
         # An unwritable path should be known before the run, not after it.

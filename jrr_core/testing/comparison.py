@@ -163,7 +163,7 @@ class _Differences:
         where = (event.exchange, _stream(event), event.symbol, kind)
         self._count[where] += 1
         if where not in self._example:
-            key = ", ".join(str(part) for part in identity(event)[3:])
+            key = ", ".join(str(part) for part in identity(event)[3:] if part is not None)
             self._example[where] = f"{key}: {detail}" if detail else key
 
     def sentences(self, sent: Iterable[Event]) -> list[str]:

@@ -194,10 +194,11 @@ class Market:
         """Take from the best level of `side`, sometimes all of it."""
         key = side[0]
         there = state.lots[key]
-        # The last level of a short side is never taken whole: a side must not empty.
-        whole = len(side) > 1 and self._random.random() < 0.25
+        # A side must not empty, and bids need room below them for all their levels.
+        may_go = len(side) > 1 and (side is state.asks or -key > self._depth)
+        whole = may_go and self._random.random() < 0.25
         lots = there if whole or there == 1 else 1 + int(self._random.random() * (there - 1))
-        if lots == there and len(side) > 1:
+        if lots == there and may_go:
             del side[0], state.lots[key]
         else:
             state.lots[key] = max(there - lots, 1)
@@ -235,9 +236,9 @@ class Market:
         return [key]
 
     def _add(self, state: _Symbol, side: list[int], key: int) -> int:
-        """Put a random amount at `key`; below one tick there is no price, so the worst level is changed instead."""
+        """Put a random amount at `key`; below one tick there is no price, so the lowest free one is taken instead."""
         if key >= 0 and side is state.bids:
-            key = side[-1]
+            key = next((free for free in range(-1, side[0], -1) if free not in state.lots), side[-1])
         if key not in state.lots:
             insort(side, key)
         state.lots[key] = 1 + int(self._random.random() * 5000)
