@@ -1,0 +1,205 @@
+"""`jrr demo`: the whole road, from simulated exchanges in a child process into a real store, checked at the end."""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import define, fields
+
+from ..builder import ManagerBuilder
+from ..config import duration_s
+from ..errors import ConfigError
+from ..events import MARKET_EVENTS, Disconnected, Gap
+from ..instrument import Instrument
+from ..journal import set_up
+from ..manager import Manager
+from ..plugins import Plugins
+from ..sink import Sink
+from ..store import Store
+from ..subscription import Subscription
+from ..testing.child import simulated
+from ..testing.script import Script
+from .coverage import timelines
+from .live import LiveLine, Rate, run_line
+from .simulate import find_scripts
+from .summary import frames_line, sink_line, verdict
+
+_RATE = 300.0
+_SETTLED_S = 0.5
+_SETTLE_AT_MOST_S = 5.0
+
+
+@define(frozen=True)
+class _Outcome:
+    """What a demo leaves to tell."""
+
+    stats: Mapping[str, Any]
+    failings: Sequence[str]
+    differences: Sequence[str]
+    sent: int
+    sink: Sink
+    store: Store
+
+
+@click.command()
+@click.option("--for", "duration", default="15s", show_default=True, metavar="TIME", help="How long to collect.")
+@click.option("--db", default="market.db", show_default=True, metavar="FILE",
+              help="File to collect into; one that exists is kept under another name.")  # fmt: skip
+@click.option("--no-progress", is_flag=True, help="No live line.")
+def demo(duration: str, db: str, no_progress: bool) -> None:
+    """Collect from simulated exchanges on this machine into a file, and check that nothing is missing.
+
+    Needs no network. Exit code 0 when the file holds exactly what the
+    simulators sent, 1 when it does not.
+    """
+    for_s = duration_s(duration)
+    plugins = Plugins.load()
+    scripts = [script for script in find_scripts(_simulable(plugins)) if script.demo]
+    if not scripts:
+        raise ConfigError("no installed plugin brings a simulated exchange; install an exchange plugin first")
+    _set_aside(Path(db))
+    sink = _sink(plugins, db)
+    live = LiveLine(sys.stderr) if not no_progress and sys.stderr is not None and sys.stderr.isatty() else None
+    set_up("text", "warning", live)  # type: ignore[arg-type]  # all of TextIO a log handler needs
+    names = ", ".join(script.exchange for script in scripts)
+    click.echo(f"collecting from simulated {names} into {db} for {for_s:g} s ...")
+    outcome = asyncio.run(_collect(plugins, scripts, sink, for_s, live))
+    click.echo("\n".join(_report(outcome, db, plugins)))
+    sys.exit(1 if outcome.failings or outcome.differences else 0)
+
+
+def _simulable(plugins: Plugins) -> list[str]:
+    return [name for name, connector in plugins.connectors.items() if connector.simulator is not None]
+
+
+def _set_aside(file: Path) -> None:
+    """Give a file of that name another one: a demo never mixes with, or costs, what was collected before."""
+    if not file.exists():
+        return
+    if any(file.with_name(file.name + end).exists() for end in ("-wal", "-journal")):
+        raise ConfigError(f"{file} is in use, or was not closed; choose another file with --db")
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(file.stat().st_mtime))
+    kept = file.with_name(f"{file.stem}-{stamp}{file.suffix}")
+    if kept.exists():
+        raise ConfigError(f"{file} exists and so does {kept}; choose another file with --db")
+    file.rename(kept)
+    click.echo(f"{file} existed; it is kept as {kept}")
+
+
+def _sink(plugins: Plugins, db: str) -> Sink:
+    """Return the first installed store that needs no set-up and can be read back, writing to `db`."""
+    for cls in plugins.sinks.values():
+        settings: Any = cls.Settings
+        if cls.embedded and "path" in [field.name for field in fields(settings)]:
+            sink = cls(settings(path=db))
+            if isinstance(sink, Store):
+                return sink
+    raise ConfigError("the demo needs a store that works without set-up; `jrr plugins` lists the installed sinks")
+
+
+async def _collect(
+    plugins: Plugins, scripts: Sequence[type[Script]], sink: Sink, for_s: float, live: LiveLine | None
+) -> _Outcome:
+    assert isinstance(sink, Store)
+    wanted = [Subscription.parse(text) for script in scripts for text in script.demo]
+    with tempfile.TemporaryDirectory(prefix="jrr-demo-") as folder:
+        truth_file = Path(folder) / "truth.jsonl"
+        exchanges = [script.exchange for script in scripts]
+        async with simulated(exchanges, rate=_RATE, run_s=for_s, truth_file=truth_file) as simulation:
+            builder = ManagerBuilder(plugins=plugins).add_sink(sink)
+            for name in exchanges:
+                builder.add_exchange(name, ws_url=simulation.ws_urls[name], rest_url=simulation.rest_urls[name])
+            manager = await builder.build()
+            await manager.subscribe(wanted)
+            running = asyncio.ensure_future(manager.run(on_tick=_ticker(live)))
+            quiet = asyncio.ensure_future(simulation.quiet())
+            await asyncio.wait((running, quiet), return_when=asyncio.FIRST_COMPLETED)
+            if not running.done():
+                await _settle(manager)
+            await manager.stop()
+            await running
+            if live is not None:
+                live.clear()
+            if quiet.done():
+                quiet.result()
+            else:
+                quiet.cancel()
+            truth = await simulation.stop()
+    stored: list[Any] = [event for kind in (*MARKET_EVENTS, Gap, Disconnected, Instrument) for event in sink.read(kind)]
+    differences = truth.compare(stored, wanted)
+    return _Outcome(manager.get_stats(), manager.account.failings(), differences, len(truth.events), sink, sink)
+
+
+async def _settle(manager: Manager) -> None:
+    """Wait until nothing more arrives and nothing is left to store."""
+    deadline = time.monotonic() + _SETTLE_AT_MOST_S
+    seen, since = -1, time.monotonic()
+    while time.monotonic() < deadline and time.monotonic() - since < _SETTLED_S:
+        stats = manager.get_stats()
+        now = sum(exchange["frames"] for exchange in stats["exchanges"].values())
+        if now != seen or any(sink["pending"] for sink in stats["sinks"].values()):
+            seen, since = now, time.monotonic()
+        await asyncio.sleep(0.05)
+
+
+def _ticker(live: LiveLine | None) -> Callable[[dict[str, Any]], None] | None:
+    if live is None:
+        return None
+    rate = Rate()
+    return lambda stats: live.show(run_line(stats, rate))
+
+
+def _report(outcome: _Outcome, db: str, plugins: Plugins) -> list[str]:
+    return [
+        "",
+        f"stored in {db}:",
+        *_table(outcome.store.counts()),
+        "",
+        "account:",
+        *[f"  {frames_line(name, exchange)}" for name, exchange in outcome.stats["exchanges"].items()],
+        *[f"  {sink_line(name, sink)}" for name, sink in outcome.stats["sinks"].items()],
+        *[f"  {line}" for line in verdict(outcome.failings)],
+        "",
+        "coverage:",
+        *[f"  {line}" for line in timelines(outcome.store.coverage())],
+        "",
+        *_comparison(outcome),
+        "",
+        "next:",
+        *[f"  {line}" for line in _next(outcome, db, plugins)],
+    ]
+
+
+def _table(counts: Mapping[tuple[str, str], int]) -> list[str]:
+    rows = [(exchange, channel, f"{count:,}") for (exchange, channel), count in sorted(counts.items())]
+    rows.append(("all", "", f"{sum(counts.values()):,}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [f"  {a.ljust(widths[0])}  {b.ljust(widths[1])}  {c.rjust(widths[2])}" for a, b, c in rows]
+
+
+def _comparison(outcome: _Outcome) -> list[str]:
+    if not outcome.differences:
+        return [f"checked against the simulators' ground truth of {outcome.sent:,} events: the file holds exactly that"]
+    return ["the file differs from the simulators' ground truth:", *[f"  {text}" for text in outcome.differences]]
+
+
+def _next(outcome: _Outcome, db: str, plugins: Plugins) -> list[str]:
+    """Return what to type for the live exchanges: one subscription of each demo exchange."""
+    exchanges = outcome.stats["exchanges"]
+    names = [p.name for p in plugins.all if any(cls.exchange in exchanges for cls in p.connectors)]
+    sink = next(p.name for p in plugins.all if type(outcome.sink) in p.sinks)
+    wanted = [
+        f"--subscribe {name}:{stream['channel']}:{stream['symbol']}"
+        for name, exchange in exchanges.items()
+        for stream in exchange["streams"][:1]
+    ]
+    setting = f"--set sinks.{outcome.sink.name}.path"
+    return [
+        f"jrr coverage {setting}={db}",
+        f"jrr run --plugins {','.join([*names, sink])} {setting}=live.db " + " ".join(wanted),
+    ]
