@@ -121,9 +121,11 @@ class Simulator:
 
     async def __aenter__(self) -> "Simulator":
         """Open the port and start the market."""
-        await self._listen()
         if self._faults.refuse_s:
-            await self._refuse()
+            self._open_socket().close()
+            self._refuse_until = asyncio.get_running_loop().time() + self._faults.refuse_s
+        else:
+            await self._listen()
         self._group = asyncio.TaskGroup()
         await self._group.__aenter__()
         self._running = self._group.create_task(self._run())
@@ -145,15 +147,18 @@ class Simulator:
         else:
             await self._group.__aexit__(None, None, None)
 
-    async def _listen(self) -> None:
+    def _open_socket(self) -> socket.socket:
         try:
             listener = socket.create_server((self.host, self.port), backlog=512)
         except OSError as problem:
             raise _port_error(self.host, self.port, problem) from None
         self.port = listener.getsockname()[1]
+        return listener
+
+    async def _listen(self) -> None:
         self._server = await serve(
             self._converse,
-            sock=listener,
+            sock=self._open_socket(),
             process_request=self._answer,
             create_connection=_Connection,
             compression=None,
@@ -163,7 +168,7 @@ class Simulator:
             logger=_quiet_log(),
         )
 
-    async def _refuse(self) -> None:
+    def _refuse(self) -> None:
         """Close the listening socket for a while: the kernel then refuses connections."""
         self._refuse_until = asyncio.get_running_loop().time() + self._faults.refuse_s
         if self._server is not None:
@@ -258,7 +263,7 @@ class Simulator:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         connection.transport.abort()
         if self._faults.refuse_s and self._server is not None:
-            self._group.create_task(self._refuse())
+            self._refuse()
 
     def forget(self, connection: _Connection) -> None:
         """Tell the script, once, that a connection will see nothing more."""
