@@ -20,11 +20,11 @@ class Account:
 
     def stats(self) -> dict[str, Any]:
         """Return the plain dicts described in docs/stats.md."""
-        exchanges = {e.name: _exchange(e) for e in self.exchanges if e.wanted or e.unresolved}
+        exchanges = {e.name: _exchange(e) for e in self.exchanges if e.wanted or e.unresolved or _worked(e)}
         return {
             "exchanges": exchanges,
-            "sinks": {drain.sink.name: _sink(drain) for drain in self.drains},
-            "subscribers": {notifier.subscriber.name: _subscriber(notifier) for notifier in self.notifiers},
+            "sinks": _by_name((drain.sink.name, _sink(drain)) for drain in self.drains),
+            "subscribers": _by_name((each.subscriber.name, _subscriber(each)) for each in self.notifiers),
             "gaps": sum(exchange["gaps"] for exchange in exchanges.values()),
             "lag_s": max([drain.lag_s for drain in self.drains], default=0.0),
         }
@@ -44,6 +44,23 @@ class Account:
                 if count:
                     found.append(f"{drain.sink.name}: {count} {what}")
         return found
+
+
+def _worked(exchange: Exchange) -> bool:
+    counters = exchange.around.counters
+    return counters.connections + counters.connect_failures > 0
+
+
+def _by_name(entries: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Return the entries by name; the second of a name is "name-2": lambdas share theirs."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, entry in entries:
+        number, unique = 1, name
+        while unique in found:
+            number += 1
+            unique = f"{name}-{number}"
+        found[unique] = entry
+    return found
 
 
 def _exchange_failings(exchange: Exchange) -> list[str]:
@@ -95,5 +112,5 @@ def _subscriber(notifier: Notifier) -> dict[str, Any]:
         "delivered": counters.written,
         "failed": counters.quarantined,
         "dropped": counters.dropped,
-        "pending": len(notifier.buffer),
+        "pending": notifier.pending,
     }

@@ -119,6 +119,8 @@ class _CallingParser:
         try:
             found = self._connector.parse_message(frame.payload)
             events = () if found is None else (found,) if isinstance(found, Message) else tuple(found)
+            if not all(isinstance(event, Message) for event in events):
+                raise ParseError(f"parse_message returned {str(found)[:120]!r}, which is not an event or several")
         except ParseError:
             raise
         except Exception as error:

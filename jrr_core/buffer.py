@@ -6,6 +6,7 @@ per stream that the reader gets once there is room. What jrr says about streams
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,9 @@ from attrs import define
 from .counters import SinkCounters
 from .events import Gap, StreamEvent
 from .sink import BatchPolicy
+
+# The longest sleep between two tries once the buffer is closed.
+_HASTE_S = 0.25
 
 
 @define
@@ -41,12 +45,16 @@ class Buffer:
         self._counters = counters
         self._keeps_gaps = keeps_gaps
         self._now_ns = now_ns
+        # A reader is woken when a batch is full, or when no more will fit.
+        self._full_at = min(policy.max_rows, capacity)
+        self._oldest_s = 0.0
         self._items: list[Any] = []
         self._lost: dict[tuple[str, str, str], _Lost] = {}
         self._some = asyncio.Event()
         self._enough = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._closing = asyncio.Event()
         self.closed = False
 
     def __len__(self) -> int:
@@ -62,8 +70,9 @@ class Buffer:
             return
         items.append(event)
         if waiting == 0:
+            self._oldest_s = time.monotonic()
             self._some.set()
-        elif waiting + 1 == self._policy.max_rows:
+        elif waiting + 1 == self._full_at:
             self._enough.set()
 
     async def take(self) -> list[Any]:
@@ -73,22 +82,23 @@ class Buffer:
                 return []
             self._some.clear()
             await self._some.wait()
-        if len(self._items) < self._policy.max_rows and not self.closed:
+        left_s = self._oldest_s + self._policy.max_age_s - time.monotonic()
+        if left_s > 0 and len(self._items) < self._full_at and not self.closed:
             self._enough.clear()
-            try:
-                async with asyncio.timeout(self._policy.max_age_s):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
                     await self._enough.wait()
-            except TimeoutError:
-                pass
         batch = self._items[: self._policy.max_rows]
         del self._items[: self._policy.max_rows]
+        # What stays came while a batch was waiting already: counting its age from here is near enough.
+        self._oldest_s = time.monotonic()
         self._report_lost()
         self._room.set()
         return batch
 
     async def room(self) -> None:
         """Return when the buffer is at most half full: for replay, which can wait where a socket cannot."""
-        while len(self._items) > self._capacity // 2:
+        while len(self._items) > self._capacity // 2 and not self.closed:
             self._room.clear()
             await self._room.wait()
 
@@ -98,6 +108,17 @@ class Buffer:
         self._report_lost()
         self._some.set()
         self._enough.set()
+        self._room.set()
+        self._closing.set()
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep between two tries of the reader; `close` cuts the sleep short, as there is little time left then."""
+        if self.closed:
+            await asyncio.sleep(min(seconds, _HASTE_S))
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
     def left(self) -> list[Any]:
         """Remove and return all that is waiting, for the account of a stop that could not wait."""

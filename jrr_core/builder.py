@@ -81,7 +81,7 @@ class ManagerBuilder:
     def add_subscriber(self, name: str, **settings: Any) -> "ManagerBuilder":
         """Feed an installed subscriber; for a callable of your own use `Manager.add_subscriber`."""
         self._plugins.subscriber(name)
-        self._subscribers[name] = settings
+        self._subscribers[name] = {**self._config.subscribers.get(name, {}), **settings}
         return self
 
     async def build(self) -> Manager:

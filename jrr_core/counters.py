@@ -40,7 +40,7 @@ class SinkCounters:
 
 
 class Latency:
-    """A histogram of durations in ns with 1/8-octave buckets (at most 9 % wide); constant memory."""
+    """A histogram of durations in ns with 1/8-octave buckets (at most 12.5 % wide); constant memory."""
 
     __slots__ = ("_buckets", "total")
 
@@ -67,6 +67,8 @@ class Latency:
         for index, count in enumerate(self._buckets):
             seen += count
             if count and seen >= wanted:
+                if not index:
+                    return 8 / 1e9
                 octave, eighth = divmod(index, 8)
                 return float((9 + eighth) * 2.0 ** (octave - 4)) / 1e9
         return None

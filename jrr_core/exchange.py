@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from attrs import evolve
 
 from .backoff import Backoff
 from .connector import Connector, SessionPlan
-from .errors import ConfigError, ParseError
+from .errors import ConfigError, JrrError, ParseError, PluginError
 from .fetch import Fetch, FetchFailed
 from .instrument import Instrument, Instruments
 from .journal import say
@@ -18,6 +18,9 @@ from .pace import Spacing
 from .parser import Parser
 from .session import Surroundings
 from .subscription import Subscription
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Exchange:
@@ -57,11 +60,16 @@ class Exchange:
         if self.instruments is None and wanted:
             try:
                 await self.load_instruments()
-            except FetchFailed as failure:
+            except (FetchFailed, ParseError) as failure:
                 say(logging.WARNING, "instruments_unreachable",
                     f"{self.name}: {failure}; symbols are taken as written until its instruments can be read",
                     exchange=self.name, reason=str(failure))  # fmt: skip
-        return self._plan(self._resolve(wanted))
+        waiting = list(self.unresolved)
+        try:
+            return self._plan(self._resolve(wanted))
+        except JrrError:
+            self.unresolved = waiting
+            raise
 
     async def resolve_later(self, run: Callable[[Line], None]) -> None:
         """Keep asking for the instruments, then start what had to wait for them."""
@@ -79,18 +87,18 @@ class Exchange:
             try:
                 for line in self._plan(self._resolve([subscription])):
                     run(line)
-            except ConfigError as error:
+            except JrrError as error:
                 self.around.counters.refused += 1
                 say(logging.ERROR, "subscription_refused", str(error), exchange=self.name, stream=str(subscription))
 
     async def load_instruments(self) -> Instruments:
         """Read the exchange's list once; raises FetchFailed where it cannot be had, ParseError where it is none."""
         listed: list[Instrument] = []
-        for request in self.connector.instrument_requests():
+        for request in _asked(self.name, self.connector.instrument_requests):
             frame = await self._fetch.try_get(request)
             if frame.status != 200:
                 raise FetchFailed(f"{request.url} answered HTTP {frame.status}")
-            listed.extend(self.connector.instruments(frame))
+            listed.extend(_asked(self.name, self.connector.instruments, frame))
         self.instruments = Instruments(self.name, listed)
         if listed:
             self._publish(listed)
@@ -136,7 +144,7 @@ class Exchange:
     def _plan(self, resolved: Sequence[Subscription]) -> Sequence[Line]:
         """Turn new subscriptions into lines; those already carried are left alone."""
         fresh = [s for s in dict.fromkeys(resolved) if self._known(s) is None]
-        plans = self.connector.sessions(fresh) if fresh else ()
+        plans = _asked(self.name, self.connector.sessions, fresh) if fresh else ()
         self._check(plans)
         lines = []
         for plan in plans:
@@ -163,3 +171,14 @@ class Exchange:
                 known = self.instruments
                 if known is not None and len(known) and subscription.symbol not in ("*", ""):
                     known.resolve(subscription.symbol)
+
+
+def _asked(exchange: str, method: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Call a connector's method; what it must not raise becomes a PluginError."""
+    try:
+        return method(*args, **kwargs)
+    except JrrError:
+        raise
+    except Exception as error:
+        what = getattr(method, "__name__", method)
+        raise PluginError(f"{exchange}: its connector's {what}() failed: {error!r}") from error

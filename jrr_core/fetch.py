@@ -5,12 +5,13 @@ keep, and nothing that could hold up a stop.
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPException
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
 from attrs import define
@@ -23,12 +24,21 @@ from .pace import Budget
 
 _TIMEOUT_S = 10.0
 _MAX_BODY_BYTES = 64 * 2**20
-# 429 too many requests, 418 banned (Binance), 5xx the server's trouble: all pass with time.
-_PASSING = frozenset({418, 429, 500, 502, 503, 504})
+# Too many requests, and banned for having gone on: they concern everyone who shares the budget.
+_OVER_LIMIT = frozenset({418, 429})
+# The wait after those where the server names none.
+_OVER_LIMIT_S = 5.0
+# What may stand in an address as it is; all else (symbols in other scripts) is percent-encoded.
+_URL_SAFE = ":/?#[]@!$&'()*+,;=%~"
 
 
 class FetchFailed(JrrError):  # noqa: N818 - says what happened, not whose fault
-    """A GET came to nothing; the text names the host and the reason. It may be tried again."""
+    """A GET came to nothing; the text names the host and the reason. It may be tried again after `wait_s`."""
+
+    def __init__(self, text: str, wait_s: float = 0.0) -> None:
+        """`wait_s` is how long the server asked to be left alone."""
+        super().__init__(text)
+        self.wait_s = wait_s
 
 
 @define(frozen=True)
@@ -62,10 +72,13 @@ class Fetch:
                 return await self.try_get(request)
             except FetchFailed as failure:
                 self._report(str(failure))
-                await asyncio.sleep(backoff.next_s())
+                await asyncio.sleep(failure.wait_s + backoff.next_s())
 
     async def try_get(self, request: HttpGet) -> Frame:
-        """Make one attempt within the budget; raises FetchFailed, and closes the budget as Retry-After says."""
+        """Make one attempt within the budget; raises FetchFailed, and closes the budget as Retry-After says.
+
+        Raises ConfigError for an address that is none.
+        """
         budget = self._budgets.get(request.pool)
         if budget is not None:
             await budget.spend(request.weight)
@@ -74,11 +87,14 @@ class Fetch:
             reply = await _in_daemon_thread(lambda: http_get(request.url))
         except (OSError, HTTPException, EOFError) as error:
             raise FetchFailed(f"cannot reach {host}: {reason_of(error)}") from None
-        if reply.status in _PASSING:
-            wait_s = reply.retry_after_s if reply.retry_after_s is not None else 5.0
-            if budget is not None and reply.status in (418, 429):
+        except ValueError as error:
+            raise ConfigError(f"rest_url {request.url!r} is not an http:// or https:// address: {error}") from None
+        if reply.status in _OVER_LIMIT or reply.status >= 500:
+            wait_s = reply.retry_after_s or (_OVER_LIMIT_S if reply.status in _OVER_LIMIT else 0.0)
+            if budget is not None and reply.status in _OVER_LIMIT:
                 budget.close_for(wait_s)
-            raise FetchFailed(f"{host} answered HTTP {reply.status}, asking to wait {wait_s:g} s")
+            asked = f", asking to wait {wait_s:g} s" if wait_s else ""
+            raise FetchFailed(f"{host} answered HTTP {reply.status}{asked}", wait_s)
         return Frame(self._exchange, reply.body, time.time_ns(), request.tag, reply.status)
 
 
@@ -86,7 +102,7 @@ def http_get(url: str, timeout_s: float = _TIMEOUT_S) -> Reply:
     """GET `url`, blocking; every HTTP status is a Reply. Raises OSError and HTTPException for the rest."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise ConfigError(f"rest_url {url!r} is not an http:// or https:// address")
-    request = Request(url, headers={"User-Agent": "jrr", "Accept": "application/json"})
+    request = Request(quote(url, safe=_URL_SAFE), headers={"User-Agent": "jrr", "Accept": "application/json"})
     try:
         with urlopen(request, timeout=timeout_s) as answer:
             return Reply(answer.status, answer.read(_MAX_BODY_BYTES), None, answer.headers.get("Date"))
@@ -117,7 +133,8 @@ async def _in_daemon_thread(work: Callable[[], Reply]) -> Reply:
             outcome: Callable[[], None] = lambda: done.set_exception(failure)  # noqa: E731
         else:
             outcome = lambda: done.set_result(reply)  # noqa: E731
-        if not loop.is_closed():
+        # The loop may be gone by now: the run ended without waiting for this reply.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, outcome)
 
     threading.Thread(target=run, name="jrr-http", daemon=True).start()

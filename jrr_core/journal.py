@@ -42,8 +42,15 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return one line, and the traceback where there is one."""
         stamp = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        line = f"{stamp} {record.levelname.lower():<7} {record.getMessage()}"
+        line = f"{stamp} {record.levelname.lower():<7} {_one_line(record.getMessage())}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _one_line(text: str) -> str:
+    """Exchanges' own words come along: no line break or terminal code of theirs may reach the terminal."""
+    if text.isprintable():
+        return text
+    return "".join([char if char.isprintable() else char.encode("unicode_escape").decode() for char in text])
 
 
 class JsonFormatter(logging.Formatter):

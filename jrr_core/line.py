@@ -9,7 +9,7 @@ from attrs import evolve
 
 from .backoff import Backoff
 from .connector import SessionPlan
-from .errors import ConfigError
+from .errors import ConfigError, JrrError, PluginError
 from .journal import say
 from .pace import Spacing
 from .parser import Parser
@@ -47,12 +47,20 @@ class Line:
         self._run_id = f"{time.time_ns() // 1_000_000_000:x}"
 
     async def run(self) -> None:
-        """Connect, reconnect, renew; returns only by cancellation, or at once by ConfigError for a bad address."""
+        """Connect, reconnect, renew; returns only by cancellation.
+
+        Raises, in a group, ConfigError for a bad address and PluginError for
+        a connector that cannot make a parser.
+        """
         old: tuple[Session, asyncio.Task[str]] | None = None
         async with asyncio.TaskGroup() as group:
             while True:
                 socket = await self._connect()
-                session = self._new_session()
+                try:
+                    session = self._new_session()
+                except JrrError:
+                    await socket.close()
+                    raise
                 ended = group.create_task(self._live(session, socket))
                 if old is not None:
                     group.create_task(self._hand_over(*old, session))
@@ -102,7 +110,15 @@ class Line:
         counters = self._around.counters
         counters.connections += 1
         name = f"{self.plan.name}.{self._run_id}.{self._number}"
-        return Session(name, self.plan, self._make_parser(self.plan.subscriptions), self._around)
+        return Session(name, self.plan, self._parser(), self._around)
+
+    def _parser(self) -> Parser:
+        try:
+            return self._make_parser(self.plan.subscriptions)
+        except JrrError:
+            raise
+        except Exception as error:
+            raise PluginError(f"{self.plan.exchange}: its connector could not make a parser: {error!r}") from error
 
     async def _live(self, session: Session, socket: Socket) -> str:
         self.sessions.add(session)
@@ -110,10 +126,6 @@ class Line:
             session=session.name, streams=len(self.plan.subscriptions))  # fmt: skip
         try:
             return await session.run(socket)
-        except Exception as error:
-            # A plugin's mistake may end its own connection, never another exchange's.
-            logging.getLogger("jrr").debug("session failed", exc_info=error)
-            return f"session failed: {error!r}"
         finally:
             self.sessions.discard(session)
             await socket.close()
@@ -126,6 +138,7 @@ class Line:
                 await asyncio.sleep(_OVERLAP_S)
                 break
             await asyncio.sleep(0.1)
+        old.end_reason = "rotated"
         ended.cancel()
 
     async def _recover(self, session: Session, reason: str) -> None:

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from .account import Account
@@ -17,10 +17,10 @@ from .bus import Bus
 from .capture import Capture
 from .counters import SinkCounters
 from .drain import Drain
-from .errors import ConfigError, JrrError
+from .errors import ConfigError, JrrError, PluginError
 from .events import Gap, Message
 from .exchange import Exchange
-from .journal import say
+from .journal import say, say_seldom
 from .line import Line
 from .notify import Callback, CallbackSubscriber, Notified, Notifier, accepts
 from .quarantine import Quarantine
@@ -58,8 +58,10 @@ class Manager:
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._begun = False
         self._running: asyncio.TaskGroup | None = None
         self._lines: dict[Line, asyncio.Task[None]] = {}
+        self._resolvers: dict[Exchange, asyncio.Task[None]] = {}
         self._readers: list[asyncio.Task[None]] = []
         self._failure: JrrError | None = None
 
@@ -77,12 +79,11 @@ class Manager:
         found = await asyncio.gather(
             *[exchange.subscribe(subscriptions) for exchange, subscriptions in chosen.items()], return_exceptions=True
         )
+        for exchange in chosen:
+            self._start_lines(exchange)
         for lines in found:
             if isinstance(lines, BaseException):
                 raise lines
-        if self._running is not None:
-            for exchange in chosen:
-                self._start_lines(exchange)
 
     async def subscribe_exchange(self, exchange: str, streams: Sequence[str]) -> None:
         """Collect streams of one exchange: its own stream names, or `channel:symbol`."""
@@ -118,12 +119,13 @@ class Manager:
         notifier = Notifier(subscriber, buffer, counters)
         self._bus.route(subscriber.accepts, buffer.put)
         self.notifiers.append(notifier)
-        if self._running is not None:
-            self._readers.append(self._running.create_task(notifier.run()))
+        if self._running is not None and not self._stopping.is_set():
+            self._readers.append(self._spawn(notifier.run(), f"subscriber {subscriber.name}"))
 
     async def stream(self, channel: str) -> AsyncIterator[Message]:
         """Yield each event of `channel` as it comes, until the manager stops."""
-        buffer = Buffer(_CALLBACK_BATCH, self._buffer_events, SinkCounters(), keeps_gaps=False)
+        counters = SinkCounters()
+        buffer = Buffer(_CALLBACK_BATCH, self._buffer_events, counters, keeps_gaps=False)
         try:
             kinds = accepts(channel)
         except KeyError:
@@ -133,6 +135,10 @@ class Manager:
         closing.add_done_callback(lambda _: buffer.close())
         try:
             while batch := await buffer.take():
+                if counters.dropped:
+                    say_seldom(logging.WARNING, "stream_behind", channel,
+                               f"stream({channel!r}): its reader is too slow, {counters.dropped} events dropped so far",
+                               channel=channel, dropped=counters.dropped)  # fmt: skip
                 for event in batch:
                     if channel == "*" or channel in (event.channel, event.type):
                         yield event
@@ -168,9 +174,15 @@ class Manager:
         return 1 if self.account.failings() else 0
 
     async def stop(self) -> None:
-        """End the run: sessions first, then what is buffered is stored, then the sinks are closed."""
+        """End the run: sessions first, then what is buffered is stored, then the sinks are closed.
+
+        Returns when that is done; at once when a subscriber calls it, since
+        the end of the run waits for the subscribers.
+        """
         self._stopping.set()
-        if self._running is not None:
+        if not self._begun:
+            self._stopped.set()
+        if asyncio.current_task() not in self._readers:
             await self._stopped.wait()
 
     def get_stats(self) -> dict[str, Any]:
@@ -199,6 +211,7 @@ class Manager:
 
     async def _collect(self, for_s: float | None, on_tick: Callable[[dict[str, Any]], None] | None) -> None:
         self._started = time.monotonic()
+        self._begun = True
         opened: list[Drain] = []
         try:
             for drain in self.drains:
@@ -206,44 +219,58 @@ class Manager:
                 await drain.try_open()
             async with asyncio.TaskGroup() as group:
                 self._running = group
-                self._readers += [group.create_task(reader.run()) for reader in self._all_readers()]
+                self._readers += [self._spawn(r.run(), f"sink {r.sink.name}") for r in self.drains]
+                self._readers += [self._spawn(r.run(), f"subscriber {r.subscriber.name}") for r in self.notifiers]
                 for exchange in self.exchanges.values():
                     self._start_lines(exchange)
-                await self._wait(for_s, on_tick)
-                await self._finish()
+                try:
+                    await self._wait(for_s, on_tick)
+                finally:
+                    # Also when cancelled, as Ctrl-C does it to asyncio.run: what is buffered is stored first.
+                    await self._finish()
         finally:
             self._running = None
-            await asyncio.gather(*[drain.close() for drain in opened])
-            self._quarantine.close()
-            if self._capture is not None:
-                self._capture.close()
-            self._stopped.set()
+            try:
+                await asyncio.gather(*[drain.close() for drain in opened])
+                self._quarantine.close()
+                if self._capture is not None:
+                    self._capture.close()
+            finally:
+                self._stopped.set()
         if self._failure is not None:
             raise self._failure
 
     def _start_lines(self, exchange: Exchange) -> None:
+        """Run what is not running yet of an exchange; nothing before the start, nor once the run is stopping."""
+        if self._running is None or self._stopping.is_set():
+            return
         for line in exchange.lines:
             self._run_line(line)
-        if exchange.unresolved:
-            self._spawn(exchange.resolve_later(self._run_line))
+        resolver = self._resolvers.get(exchange)
+        if exchange.unresolved and (resolver is None or resolver.done()):
+            self._resolvers[exchange] = self._spawn(exchange.resolve_later(self._run_line), exchange.name)
 
     def _run_line(self, line: Line) -> None:
         if line not in self._lines:
-            self._lines[line] = self._spawn(self._keep(line))
+            self._lines[line] = self._spawn(line.run(), line.plan.name)
 
-    def _spawn(self, work: Any) -> "asyncio.Task[None]":
+    def _spawn(self, work: Coroutine[Any, Any, None], who: str) -> "asyncio.Task[None]":
         assert self._running is not None
-        task: asyncio.Task[None] = self._running.create_task(work)
-        return task
+        return self._running.create_task(self._guard(work, who))
 
-    async def _keep(self, line: Line) -> None:
-        """Run a line; its failure is one exchange's affair and is told at the end."""
+    async def _guard(self, work: Coroutine[Any, Any, None], who: str) -> None:
+        """Run one part of the whole; its failure harms no other part and is told at the end."""
         try:
-            await line.run()
-        except* JrrError as failed:
-            error = failed.exceptions[0]
-            say(logging.ERROR, "line_failed", str(error), plan=line.plan.name)
-            self._failure = error if isinstance(error, JrrError) else None
+            await work
+        except* Exception as failed:
+            error: BaseException = failed
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            logging.getLogger("jrr").debug("part failed", exc_info=failed)
+            if not isinstance(error, JrrError):
+                error = PluginError(f"{who} failed: {error!r}")
+            say(logging.ERROR, "part_failed", str(error), part=who)
+            self._failure = self._failure or error
 
     async def _wait(self, for_s: float | None, on_tick: Callable[[dict[str, Any]], None] | None) -> None:
         """Return when stopped, or after `for_s`."""
@@ -261,7 +288,7 @@ class Manager:
     async def _finish(self) -> None:
         """Sessions end, then buffers drain within the deadline, then what is left is counted as dropped."""
         self._stopping.set()
-        tasks = list(self._lines.values())
+        tasks = [*self._lines.values(), *self._resolvers.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -269,11 +296,12 @@ class Manager:
         for reader in self._all_readers():
             reader.buffer.close()
         hurry = asyncio.ensure_future(self._hurry.wait())
-        draining = asyncio.gather(*self._readers)
+        draining = asyncio.gather(*self._readers, return_exceptions=True)
         await asyncio.wait((hurry, draining), timeout=self._stop_timeout_s, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
-        draining.cancel()
-        await asyncio.gather(*self._readers, return_exceptions=True)
+        for task in self._readers:
+            task.cancel()
+        await draining
         for drain in self.drains:
             left = drain.give_up()
             if left:

@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 
 def host_of(url: str) -> str:
     """Return `host` or `host:port` of an address, without any user name or password."""
-    return urlsplit(url).netloc.rpartition("@")[2] or url
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or url
+    except ValueError:
+        return url.rpartition("@")[2]
 
 
 def reason_of(error: BaseException) -> str:

@@ -3,8 +3,10 @@
 Whatever they raise is counted and goes no further.
 """
 
+import asyncio
 import inspect
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
@@ -12,8 +14,11 @@ from .buffer import Buffer
 from .counters import SinkCounters
 from .events import ALL_EVENTS, MARKET_EVENTS, BookDelta, BookSnapshot, Candle, Message
 from .journal import say_seldom
+from .subscription import CHANNELS
 
 Callback = Callable[[Any], Awaitable[None] | None]
+# After so long in somebody's callables the sockets get their turn.
+_SLICE_S = 0.005
 
 
 class Notified(Protocol):
@@ -48,6 +53,7 @@ class CallbackSubscriber:
 
     async def notify(self, batch: Sequence[Any]) -> None:
         """Call the callable once per event, in order."""
+        yield_at = time.monotonic() + _SLICE_S
         for event in batch:
             if self._channel != "*" and self._channel not in (event.channel, event.type):
                 continue
@@ -55,10 +61,20 @@ class CallbackSubscriber:
                 result = self._callback(event)
                 if inspect.isawaitable(result):
                     await result
+            except asyncio.CancelledError as error:
+                if _cancelled():
+                    raise
+                self._failed(error)
             except Exception as error:
-                self.failures += 1
-                say_seldom(logging.ERROR, "subscriber_failed", self.name,
-                           f"subscriber {self.name} raised {error!r}", subscriber=self.name)  # fmt: skip
+                self._failed(error)
+            if time.monotonic() > yield_at:
+                await asyncio.sleep(0)
+                yield_at = time.monotonic() + _SLICE_S
+
+    def _failed(self, error: BaseException) -> None:
+        self.failures += 1
+        say_seldom(logging.ERROR, "subscriber_failed", self.name,
+                   f"subscriber {self.name} raised {error!r}", subscriber=self.name)  # fmt: skip
 
 
 def accepts(channel: str) -> tuple[type[Message], ...]:
@@ -72,9 +88,9 @@ def accepts(channel: str) -> tuple[type[Message], ...]:
         return MARKET_EVENTS
     if channel == "book":
         return (BookSnapshot, BookDelta)
-    if channel.startswith("book_snapshot"):
+    if channel == "book_snapshot" or (channel.startswith("book_snapshot_") and channel[14:].isdecimal()):
         return (BookSnapshot,)
-    if channel.startswith("candle"):
+    if channel == "candle" or (channel.startswith("candle_") and channel.partition("@")[0] in CHANNELS):
         return (Candle,)
     by_type: dict[str, type[Message]] = {kind.type: kind for kind in ALL_EVENTS}
     return (by_type[channel],)
@@ -92,19 +108,45 @@ class Notifier:
         self.subscriber = subscriber
         self.buffer = buffer
         self.counters = counters
+        self._holding = 0
+
+    @property
+    def pending(self) -> int:
+        """Events accepted that no counter has yet: in the buffer or in a batch being delivered."""
+        return len(self.buffer) + self._holding
 
     async def run(self) -> None:
         """Notify until the buffer is closed and empty."""
         while batch := await self.buffer.take():
-            failed_before = getattr(self.subscriber, "failures", 0)
-            try:
-                await self.subscriber.notify(batch)
-            except Exception as error:
-                self.counters.quarantined += len(batch)
-                say_seldom(logging.ERROR, "subscriber_failed", self.subscriber.name,
-                           f"subscriber {self.subscriber.name} failed: {error!r}",
-                           subscriber=self.subscriber.name)  # fmt: skip
-                continue
+            self._holding = len(batch)
+            await self._notify(batch)
+            self._holding = 0
+            # Neither a batch nor a callable need wait for anything: the sockets get their turn here.
+            await asyncio.sleep(0)
+
+    async def _notify(self, batch: Sequence[Any]) -> None:
+        failed_before = getattr(self.subscriber, "failures", 0)
+        try:
+            await self.subscriber.notify(batch)
+        except asyncio.CancelledError as error:
+            if _cancelled():
+                raise
+            self._failed(len(batch), error)
+        except Exception as error:
+            self._failed(len(batch), error)
+        else:
             failed = getattr(self.subscriber, "failures", 0) - failed_before
             self.counters.quarantined += failed
             self.counters.written += len(batch) - failed
+
+    def _failed(self, count: int, error: BaseException) -> None:
+        self.counters.quarantined += count
+        say_seldom(logging.ERROR, "subscriber_failed", self.subscriber.name,
+                   f"subscriber {self.subscriber.name} failed: {error!r}",
+                   subscriber=self.subscriber.name)  # fmt: skip
+
+
+def _cancelled() -> bool:
+    """Tell a cancelled reader from a cancellation inside somebody's callable."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -15,7 +15,7 @@ from attrs import define
 from .connector import ExchangeSettings, Rate, SessionPlan
 from .counters import ExchangeCounters
 from .errors import JrrError, ParseError
-from .events import Connected, Disconnected, Gap, Message
+from .events import Connected, Disconnected, Gap, Message, StreamEvent
 from .frame import Acked, Frame, HttpGet, Refused, Request, Rotate, Send
 from .journal import say, say_seldom
 from .pace import Spacing
@@ -25,7 +25,7 @@ from .subscription import Subscription
 
 _WATCH_S = 0.25
 # A connection that delivered steadily and then answers only pings is dead in all but name after
-# this many of its usual intervals: https://github.com/binance/binance-connector-java/issues/139
+# this many of its usual intervals.
 _DEAD_INTERVALS = 100
 _HABIT_FRAMES = 100
 
@@ -66,6 +66,7 @@ class Session:
         self.live: dict[tuple[str, str], Stream] = {}
         self.rotating = asyncio.Event()
         self.rotate_reason = ""
+        self.end_reason = "stopped"
         self.started = time.monotonic()
         self._parser = parser
         self._around = around
@@ -89,14 +90,14 @@ class Session:
             around.capture(self.name, frame)
         try:
             events = self._parser.receive(frame)
+            if events:
+                self._note(events, frame.ts_recv)
         except Exception as error:
             self._reject(frame, error)
-            events = ()
         else:
             if events:
                 counters.parsed += 1
                 self._last_data = time.monotonic()
-                self._note(events, frame.ts_recv)
                 around.publish(events)
             else:
                 counters.control += 1
@@ -119,24 +120,26 @@ class Session:
         live, streams = self.live, self._around.board.streams
         for event in events:
             key = (event.channel, event.symbol)
+            if isinstance(event, StreamEvent):
+                self._note_word(event)
+                continue
             stream = live.get(key)
             if stream is None:
-                if isinstance(event, Gap):
-                    self._note_gap(event)
-                    continue
-                stream = streams.get(key) or self._adopt(key, ts_recv)
+                stream = streams.get(key)
+                if stream is None or not stream.wanted:
+                    stream = self._adopt(key, ts_recv)
                 self._revive(stream, ts_recv)
-            elif event.__class__ is Gap:
-                self._note_gap(event)
-                continue
             if not stream.count:
                 stream.first_ns = ts_recv
             stream.count += 1
             stream.last_ns = ts_recv
 
-    def _note_gap(self, gap: Message) -> None:
-        assert isinstance(gap, Gap)
-        gap.session = self.name
+    def _note_word(self, event: StreamEvent) -> None:
+        event.session = self.name
+        if isinstance(event, Gap):
+            self._note_gap(event)
+
+    def _note_gap(self, gap: Gap) -> None:
         self._around.counters.gaps += 1
         self._around.counters.missing += gap.count or 0
         say_seldom(logging.WARNING, "gap", f"{gap.exchange}:{gap.what}:{gap.symbol}",
@@ -144,21 +147,25 @@ class Session:
                    exchange=gap.exchange, channel=gap.what, symbol=gap.symbol, count=gap.count)  # fmt: skip
 
     def _adopt(self, key: tuple[str, str], ts_recv: int) -> Stream:
-        """Give a symbol of an all-market stream ("*") a record of its own."""
-        return self._around.board.expect(*key, ts_recv)
+        """Give a symbol of an all-market stream ("*") a record of its own; what was unsubscribed stays so."""
+        board = self._around.board
+        known, everything = board.streams.get(key), board.streams.get((key[0], "*"))
+        if known is not None and not (everything is not None and everything.wanted):
+            return known
+        return board.expect(*key, ts_recv)
 
     def _revive(self, stream: Stream, ts_ns: int) -> None:
-        """Say that the stream is complete from here on; once per session."""
+        """Say that the stream is complete from here on; once per session, and not for an unsubscribed one."""
         key = (stream.channel, stream.symbol)
-        if key in self.live:
+        if key in self.live or not stream.wanted:
             return
         self.live[key] = stream
         self._around.publish(
             (Connected(self.plan.exchange, stream.symbol, None, ts_ns, stream.channel, self.name, ts_from=ts_ns),)
         )
         everything = self._around.board.streams.get((stream.channel, "*"))
-        if everything is not None and not everything.count:
-            everything.count, everything.first_ns, everything.last_ns = 1, ts_ns, ts_ns
+        if everything is not None:
+            everything.last_ns = ts_ns
 
     def _carry_out(self) -> None:
         requests, self._parser.requests = self._parser.requests, []
@@ -197,31 +204,50 @@ class Session:
         task.add_done_callback(self._errands.discard)
 
     async def _fetch(self, request: HttpGet) -> None:
-        self._take(await self._around.fetch(request))
+        try:
+            frame = await self._around.fetch(request)
+        except Exception as error:
+            say_seldom(logging.ERROR, "request_failed", f"{self.plan.exchange}:{request.tag}",
+                       f"{self.plan.exchange}: {error}", exchange=self.plan.exchange, tag=request.tag)  # fmt: skip
+        else:
+            self._take(frame)
 
     def subscribe(self, wanted: Sequence[Subscription]) -> None:
         """Ask the exchange for these streams."""
         now_ns = time.time_ns()
         for subscription in wanted:
-            self._around.board.expect(subscription.channel, subscription.symbol, now_ns)
+            # Where a connector cannot tell what a native stream carries, no event could ever be laid to it.
+            if subscription.channel != subscription.native:
+                self._around.board.expect(subscription.channel, subscription.symbol, now_ns)
         for message in self.plan.subscribe(wanted):
             self._outbox.put_nowait(message)
 
     def unsubscribe(self, unwanted: Sequence[Subscription]) -> None:
         """Ask the exchange to stop these streams, and say that they ended here."""
+        kept = {(s.channel, s.symbol) for s in self.plan.subscriptions} - {(s.channel, s.symbol) for s in unwanted}
         for subscription in unwanted:
-            key = (subscription.channel, subscription.symbol)
-            self._around.board.forget(*key)
-            if self.live.pop(key, None) is not None:
-                self._around.publish((self._ended(key, "unsubscribed"),))
+            for key in self._carried_by(subscription, kept):
+                self._around.board.forget(*key)
+                if self.live.pop(key, None) is not None:
+                    self._around.publish((self._ended(key, "unsubscribed"),))
         for message in self.plan.unsubscribe(unwanted):
             self._outbox.put_nowait(message)
 
+    def _carried_by(self, subscription: Subscription, kept: set[tuple[str, str]]) -> list[tuple[str, str]]:
+        keys = [(subscription.channel, subscription.symbol)]
+        if subscription.symbol == "*":
+            keys += [key for key in self.live if key[0] == subscription.channel and key not in kept]
+        return keys
+
     async def run(self, socket: OpenSocket) -> str:
-        """Live until the connection ends or is judged dead; return the reason."""
-        self.subscribe(self.plan.subscriptions)
-        reason = "stopped"
+        """Live until the connection ends or is judged dead; return the reason.
+
+        Cancelled, it gives `end_reason` to its streams. What a plugin raises
+        against its contract ends this session alone.
+        """
+        reason = None
         try:
+            self.subscribe(self.plan.subscriptions)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(socket))
                 group.create_task(self._send(socket))
@@ -230,11 +256,14 @@ class Session:
                     group.create_task(self._ping(socket, self.plan.ping_interval_s))
         except* JrrError as ended:
             reason = str(ended.exceptions[0])
+        except* Exception as failed:
+            logging.getLogger("jrr").debug("session failed", exc_info=failed)
+            reason = f"session failed: {failed.exceptions[0]!r}"
         finally:
             for task in self._errands:
                 task.cancel()
-            self._end(reason)
-        return reason
+            self._end(reason or self.end_reason)
+        return reason or self.end_reason
 
     def _end(self, reason: str) -> None:
         ends = [self._ended(key, reason) for key in self.live]

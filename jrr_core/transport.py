@@ -6,7 +6,7 @@ The only module that knows the `websockets` library.
 import asyncio
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 
 from .errors import ConfigError, JrrError
 from .network import host_of, reason_of
@@ -76,11 +76,11 @@ async def open_socket(url: str, timeout_s: float) -> Socket:
             close_timeout=1.0,
             user_agent_header="jrr",
         )
-    except InvalidURI as error:
+    except (InvalidURI, ValueError) as error:
         raise ConfigError(f"ws_url {url!r} is not a WebSocket address (ws:// or wss://): {error}") from None
     except InvalidStatus as refused:
         raise ConnectFailed(f"{host_of(url)} refused the connection: {_status(refused)}") from None
-    except (InvalidHandshake, EOFError) as error:
+    except (WebSocketException, EOFError) as error:
         raise ConnectFailed(f"{host_of(url)} did not answer as a WebSocket server: {error}") from None
     except (OSError, TimeoutError) as error:
         raise ConnectFailed(f"cannot reach {host_of(url)}: {reason_of(error)}") from None
