@@ -26,7 +26,7 @@ from jrr_core.testing.market import Happening, Market, MarketCandle, Row
 from jrr_core.testing.truth import Truth
 from jrr_core.wire import encode
 
-from .products import EXCHANGE
+from .products import DERIVED_DEPTHS, EXCHANGE
 from .simulated_listings import Contract
 
 MS = 1_000_000
@@ -295,6 +295,7 @@ class BookFeed(Feed):
         if self._gap and self.trading.random.random() < self._gap:
             self.trading.truth.record(event)
             return
+        self._offer_tops(now_ns)
         self._send("update", _text(bids), _text(asks), self._sequence, previous, (event,), now_ns)
 
     def refresh(self, now_ns: int) -> None:
@@ -317,6 +318,14 @@ class BookFeed(Feed):
         self.trading.truth.record(
             BookSnapshot(EXCHANGE, self.symbol, ms * MS, now_ns, _levels(bids), _levels(asks), None, self._sequence)
         )
+        self._offer_tops(now_ns)
+
+    def _offer_tops(self, now_ns: int) -> None:
+        """Note what a client may read off the book: its best levels, in the depths OKX has no channel for."""
+        truth, ts = self.trading.truth, now_ns // MS * MS
+        for depth in DERIVED_DEPTHS.values() if truth.kept else ():
+            bids, asks = (_levels(side) for side in self.trading.market.top(self.symbol, depth))
+            truth.offer(BookSnapshot(EXCHANGE, self.symbol, ts, now_ns, bids, asks, depth, self._sequence))
 
     def _send(
         self, action: str, bids: str, asks: str, sequence: int, previous: int, events: Iterable[Message], now_ns: int
