@@ -1,0 +1,62 @@
+"""The relations and columns on the page of stores are those of a store, and the queries shown there run."""
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from jrr_sqlite import SqliteSink, StorageConfig
+
+from jrr_core.events import MARKET_EVENTS
+from jrr_core.testing.samples import samples
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "stores.md").read_text("utf-8")
+RELATIONS = {
+    name: set(re.findall(r"`(\w+)`", columns))
+    for name, columns in re.findall(r"^\| `(\w+)` \| (`exchange`.*) \|$", PAGE, re.MULTILINE)
+}
+SHOWN = [
+    query
+    for page in (ROOT / "README.md", ROOT / "docs" / "quickstart.md", ROOT / "docs" / "stores.md")
+    for query in re.findall(r'"(SELECT [^"]+)"|^(?=SELECT )([^;]+);', page.read_text("utf-8"), re.MULTILINE)
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+    """Yield a store with some of every market event."""
+    file = tmp_path_factory.mktemp("store") / "market.db"
+
+    async def fill() -> None:
+        sink = SqliteSink(StorageConfig(path=str(file)))
+        await sink.open()
+        for kind in MARKET_EVENTS:
+            await sink.write(samples(kind))
+        await sink.close()
+
+    asyncio.run(fill())
+    with closing(sqlite3.connect(file)) as connection:
+        yield connection
+
+
+def test_the_page_has_a_relation_for_every_event() -> None:
+    assert len(RELATIONS) == len(MARKET_EVENTS) + 2
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_columns_on_the_page_are_in_the_store(relation: str, store: sqlite3.Connection) -> None:
+    there = {description[0] for description in store.execute(f"SELECT * FROM {relation}").description}
+    assert RELATIONS[relation] <= there
+
+
+@pytest.mark.parametrize("query", [quoted or block for quoted, block in SHOWN])
+def test_queries_on_pages_run(query: str, store: sqlite3.Connection) -> None:
+    store.execute(query).fetchall()
+
+
+def test_queries_are_found_on_the_pages() -> None:
+    assert len(SHOWN) >= 7
