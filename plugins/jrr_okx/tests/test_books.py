@@ -106,6 +106,18 @@ def test_new_snapshot_ends_the_gap_and_says_until_when_it_lasted() -> None:
     assert (events[0].ts_from, events[0].ts_to) == (1_790_000_000_100_000_000, 1_790_000_000_900_000_000)
 
 
+def test_gap_is_carried_on_every_second_while_no_snapshot_comes() -> None:
+    book = Recorder()
+    book.take(push("snapshot", 10, -1))
+    gaps = []
+    for tenth in range(50):
+        ms = 1_790_394_880_000 + 100 * tenth
+        gaps += book.take(push("update", 20 + tenth, 15 + tenth, ms=ms), ts_recv=START + tenth * S // 10)
+    assert kinds(gaps) == ["gap"] * 5
+    spans = [(gap.ts_from, gap.ts_to) for gap in gaps if isinstance(gap, Gap)]
+    assert [start for start, _ in spans[1:]] == [end for _, end in spans[:-1]]
+
+
 def test_last_update_repeated_word_for_word_changes_nothing() -> None:
     book = Recorder()
     events = book.take(push("snapshot", 10, -1), push("update", 15, 10), push("update", 15, 10), push("update", 16, 15))

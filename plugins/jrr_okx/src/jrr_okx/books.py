@@ -28,6 +28,7 @@ from .messages import BookRow, Payload, book_push, levels, moment, sequence_numb
 from .products import EXCHANGE, RESYNC_FIRST_S, RESYNC_MOST_S
 
 _S = 1_000_000_000
+_WAITING = "updates until the new snapshot"
 
 
 @define(weakref_slot=False)
@@ -64,6 +65,7 @@ class BookStream:
         self._previous: int | None = None
         self._ts_last: int | None = None
         self._broken = False
+        self._told_at = 0
         self._resync_at = 0
         self._delay = RESYNC_FIRST_S
 
@@ -79,7 +81,7 @@ class BookStream:
 
     def _replace(self, change: _Change, events: list[Message]) -> None:
         if self._broken:
-            self._report("updates until the new snapshot", change, (self._last or 0, change.sequence), events)
+            self._report(_WAITING, change, (self._last or 0, change.sequence), events)
         self._broken = False
         self._last = change.sequence
         self._previous = change.previous
@@ -120,7 +122,11 @@ class BookStream:
             events.extend(self._ladder.tops(change.ts_event, change.ts_recv, change.sequence))
 
     def _refuse(self, change: _Change, events: list[Message]) -> None:
-        if not self._broken:
+        if self._broken:
+            # Should the connection end now, the ledger must not take the time since the break for complete.
+            if change.ts_recv - self._told_at >= _S:
+                self._report(_WAITING, change, (self._last or 0, change.sequence), events)
+        else:
             if self._last is None:
                 reason = "an update came before the first snapshot"
             elif change.previous is None:
@@ -138,7 +144,7 @@ class BookStream:
             self._delay = min(self._delay * 2, RESYNC_MOST_S)
 
     def _report(self, reason: str, change: _Change, sequences: tuple[int, int], events: list[Message]) -> None:
-        """Add a Gap for each channel, from the last good moment to this one; the next one starts here."""
+        """Add a Gap for each channel, from where the last one ended, or the last good moment, to this one."""
         for channel in self._channels:
             events.append(
                 Gap(
@@ -147,6 +153,7 @@ class BookStream:
                 )
             )  # fmt: skip
         self._ts_last = change.ts_event
+        self._told_at = change.ts_recv
 
 
 def _checked(row: BookRow, ts_recv: int) -> _Change:
