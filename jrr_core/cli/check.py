@@ -1,14 +1,15 @@
 """`jrr check`: everything a run needs, tried once, each finding with its cure."""
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
+from urllib.parse import urlsplit
 
 import click
 from attrs import asdict, define, evolve
@@ -19,13 +20,13 @@ from ..config import Config
 from ..errors import ConfigError, JrrError, ParseError
 from ..exchange import Exchange
 from ..fetch import FetchFailed, http_get
-from ..network import host_of
+from ..network import host_of, reason_of
 from ..plugins import Plugins
 from ..sink import Sink
 from ..subscription import Subscription
 from ..transport import ConnectFailed, open_socket
 from ..wire import encode
-from .options import config_options, json_option, settings
+from .options import config_options, json_option, settings, subscribe_option
 
 # The Date header has whole seconds, and the answer takes a while to come.
 _CLOCK_TOLERANCE_S = 2.0
@@ -46,14 +47,21 @@ class Finding:
 @click.command()
 @json_option
 @config_options
-def check(as_json: bool, config_file: Path | None, plugins: str | None, overrides: tuple[str, ...]) -> None:
+@subscribe_option
+def check(
+    as_json: bool,
+    config_file: Path | None,
+    plugins: str | None,
+    overrides: tuple[str, ...],
+    subscribe: tuple[str, ...],
+) -> None:
     """Test settings, plugins, exchanges, subscriptions, store and clock.
 
     Without subscriptions every exchange of the loaded plugins is tried. Exit
     code 1 if something would keep a run from collecting, 2 if a setting is
     wrong.
     """
-    config = settings(config_file, plugins, overrides)
+    config = settings(config_file, plugins, overrides, subscribe)
     loaded = Plugins.load(config.plugins)
     findings = asyncio.run(_check(config, loaded))
     if as_json:
@@ -68,7 +76,7 @@ def check(as_json: bool, config_file: Path | None, plugins: str | None, override
 
 async def _check(config: Config, plugins: Plugins) -> list[Finding]:
     names = ", ".join(f"{plugin.name} {plugin.version}" for plugin in plugins.all)
-    findings = [Finding("ok", "settings", f"{len(config.subscriptions)} subscriptions")]
+    findings = [_check_subscribed(config)]
     findings.append(Finding("ok", "plugins", names) if names else _no_plugins())
     findings += [
         Finding("error", "plugins", str(error), "update or uninstall that distribution") for error in plugins.broken
@@ -90,6 +98,13 @@ async def _check(config: Config, plugins: Plugins) -> list[Finding]:
     return findings
 
 
+def _check_subscribed(config: Config) -> Finding:
+    if config.subscriptions:
+        return Finding("ok", "settings", f"{len(config.subscriptions)} subscriptions")
+    cure = "add [[subscribe]] tables to jrr.toml, or --subscribe exchange:channel:symbol to the command"
+    return Finding("warning", "settings", "nothing is subscribed", cure)
+
+
 def _no_plugins() -> Finding:
     return Finding("error", "plugins", "none is loaded", "install some, for example: pip install 'jrr-core[all]'")
 
@@ -99,9 +114,13 @@ def _check_folder(capture: CaptureSettings) -> list[Finding]:
         return []
     folder = Path(capture.path)
     existing = next((path for path in (folder, *folder.parents) if path.exists()), Path())
-    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
-        return [Finding("ok", "capture", f"{folder} can be written")]
-    return [Finding("error", "capture", f"{folder} cannot be written", "set capture.path to another folder")]
+    try:
+        # Permissions alone do not tell: root may do anything but write to a read-only file system.
+        with TemporaryFile(dir=existing):
+            return [Finding("ok", "capture", f"{folder} can be written")]
+    except OSError as error:
+        text = f"{folder} cannot be written: {error.strerror}"
+        return [Finding("error", "capture", text, "set capture.path to another folder")]
 
 
 async def _check_exchange(exchange: Exchange, wanted: Sequence[Subscription]) -> list[Finding]:
@@ -152,21 +171,27 @@ async def _check_lines(exchange: Exchange, wanted: Sequence[Subscription]) -> li
     """Resolve and shard what is wanted, then open each address once."""
     what = f"{exchange.name} subscriptions"
     findings: list[Finding] = []
-    urls = dict.fromkeys([exchange.around.settings.ws_url])
-    if wanted:
-        try:
-            lines = await exchange.subscribe(wanted)
-        except ConfigError as error:
-            return [Finding("error", what, str(error), "correct the subscription")]
-        if exchange.unresolved:
-            patterns = ", ".join(map(str, exchange.unresolved))
-            findings.append(Finding("warning", what, f"{patterns} cannot be resolved without the list of instruments"))
-        else:
-            findings.append(Finding("ok", what, f"{len(exchange.wanted):,} streams on {len(lines)} connections"))
-        urls = dict.fromkeys(line.plan.url for line in lines)
-    for url in filter(None, urls):
+    try:
+        lines = await exchange.subscribe(wanted or _sample(exchange))
+    except ConfigError as error:
+        return [Finding("error", what, str(error), "correct the subscription")] if wanted else findings
+    if exchange.unresolved:
+        patterns = ", ".join(map(str, exchange.unresolved))
+        findings.append(Finding("warning", what, f"{patterns} cannot be resolved without the list of instruments"))
+    elif wanted:
+        findings.append(Finding("ok", what, f"{len(exchange.wanted):,} streams on {len(lines)} connections"))
+    urls = dict.fromkeys(line.plan.url for line in lines)
+    if not urls:
+        findings.append(await _check_host(exchange))
+    for url in urls:
         findings.append(await _check_socket(exchange, url))
     return findings
+
+
+def _sample(exchange: Exchange) -> Sequence[Subscription]:
+    """Return one stream of the exchange, to learn the address behind it; none where no symbol is known."""
+    listed = exchange.instruments.by_symbol.values() if exchange.instruments is not None else ()
+    return [Subscription(exchange.name, "trade", item.symbol) for item in listed if item.active][:1]
 
 
 async def _check_socket(exchange: Exchange, url: str) -> Finding:
@@ -179,6 +204,21 @@ async def _check_socket(exchange: Exchange, url: str) -> Finding:
     except (ConnectFailed, ConfigError) as failure:
         return Finding("error", what, str(failure), f"{_NETWORK} (exchanges.{exchange.name}.ws_url)")
     return Finding("ok", what, f"{host_of(url)} answered in {took_s:.1f} s")
+
+
+async def _check_host(exchange: Exchange) -> Finding:
+    """Reach the host where no stream is known to ask for: its paths depend on the streams."""
+    what, url = f"{exchange.name} WebSocket", urlsplit(exchange.around.settings.ws_url)
+    secure = url.scheme == "wss"
+    try:
+        async with asyncio.timeout(exchange.around.settings.connect_timeout_s):
+            _, writer = await asyncio.open_connection(url.hostname, url.port or (443 if secure else 80), ssl=secure)
+            writer.close()
+            await writer.wait_closed()
+    except (OSError, ValueError) as error:
+        text = f"cannot reach {host_of(url.geturl())}: {reason_of(error)}"
+        return Finding("error", what, text, f"{_NETWORK} (exchanges.{exchange.name}.ws_url)")
+    return Finding("ok", what, f"{host_of(url.geturl())} can be reached")
 
 
 async def _check_sink(sink: Sink) -> Finding:

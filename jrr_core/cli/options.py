@@ -25,6 +25,11 @@ def config_options(command: F) -> F:
     return command
 
 
+subscribe_option = click.option(
+    "--subscribe", multiple=True, metavar="SPEC",
+    help="What to collect, exchange:channel:symbol or exchange:<native stream>, instead of what the settings say; "
+         "may be repeated.",
+)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 
 

@@ -15,15 +15,13 @@ from ..errors import ConfigError
 from ..journal import say, set_up
 from ..plugins import Plugins
 from .live import LiveLine, Rate, run_line
-from .options import config_options, load_plugins, settings
+from .options import config_options, load_plugins, settings, subscribe_option
 from .summary import run_summary
 
 
 @click.command()
 @config_options
-@click.option("--subscribe", multiple=True, metavar="SPEC",
-              help="What to collect, exchange:channel:symbol or exchange:<native stream>, instead of what the "
-                   "settings say; may be repeated.")  # fmt: skip
+@subscribe_option
 @click.option("--for", "duration", metavar="TIME", help="Stop after so long: 30s, 5m, 1h30m.")
 @click.option("--no-progress", is_flag=True, help="No live line.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Form of log lines; default: log.format.")
@@ -50,6 +48,8 @@ def run(
             "nothing to collect: add --subscribe exchange:channel:symbol, or [[subscribe]] tables to jrr.toml"
         )
     loaded = load_plugins(config)
+    for subscription in config.subscriptions:
+        loaded.connector(subscription.exchange)
     live = LiveLine(sys.stderr) if not no_progress and sys.stderr is not None and sys.stderr.isatty() else None
     set_up(config.log.format, config.log.level, live)  # type: ignore[arg-type]  # all of TextIO a log handler needs
     sys.exit(asyncio.run(_collect(config, loaded, for_s, live)))

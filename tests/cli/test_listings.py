@@ -1,0 +1,107 @@
+"""`jrr plugins`, `jrr instruments`, `jrr coverage` and `jrr replay`: what they print and how they end."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from jrr_core.cli.coverage import timelines
+from jrr_core.store import Range
+
+Jrr = Callable[..., Result]
+SECOND = 10**9
+TS = 1_723_161_255_000_000_000
+
+
+def test_plugins_lists_what_each_offers(folder: Path, jrr: Jrr) -> None:
+    result = jrr("plugins")
+    assert result.exit_code == 0
+    assert "toy  (jrr-toy 1.0)\n  exchanges: toy\n  sinks: shelf\n" in result.stdout
+    (offer,) = [p for p in json.loads(jrr("plugins", "--json").stdout)["plugins"] if p["name"] == "toy"]
+    assert (offer["distribution"], offer["exchanges"], offer["sinks"]) == ("jrr-toy", ["toy"], ["shelf"])
+
+
+def test_a_broken_plugin_is_listed_and_fails(folder: Path, install: Callable[..., str], jrr: Jrr) -> None:
+    install("bad", "1 / 0")
+    result = jrr("plugins")
+    assert result.exit_code == 1
+    assert "broken: plugin bad (distribution jrr-bad 1.0) cannot be imported" in result.stdout
+    assert "toy  (jrr-toy 1.0)" in result.stdout
+    assert "jrr-bad" in json.loads(jrr("plugins", "--json").stdout)["broken"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "symbols"),
+    [((), ["BTCUSD", "ETHUSD", "OLDUSD"]), (("--active",), ["BTCUSD", "ETHUSD"]), (("btc-*",), ["BTCUSD"]),
+     (("nothing",), [])],
+)  # fmt: skip
+def test_instruments_are_listed(configured: Path, jrr: Jrr, arguments: tuple[str, ...], symbols: list[str]) -> None:
+    result = jrr("instruments", "toy", *arguments)
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["symbol", *symbols]
+    listed = json.loads(jrr("instruments", "toy", *arguments, "--json").stdout)
+    assert [item["symbol"] for item in listed] == symbols
+    assert all(item["tick_size"] == "0.010" for item in listed)
+
+
+def test_complete_coverage_ends_well(configured: Path, jrr: Jrr) -> None:
+    result = jrr("coverage")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1] == f"toy:trade:BTCUSD  |{'#' * 60}|"
+
+
+def test_a_gap_is_drawn_told_and_fails(configured: Path, jrr: Jrr) -> None:
+    result = jrr("coverage", "--set", "sinks.shelf.gaps=true")
+    assert result.exit_code == 1
+    bar, gap = result.stdout.splitlines()[1:]
+    assert bar == f"toy:trade:BTCUSD  |{'#' * 30}.{'+' * 29}|"
+    assert gap == "gap toy:trade:BTCUSD from 1970-01-01 00:01:00 for 0.000 s, 7 events: buffer full"
+    listed = json.loads(jrr("coverage", "--json", "--set", "sinks.shelf.gaps=true").stdout)
+    assert [item["state"] for item in listed] == ["complete", "gap", "backfilled"]
+
+
+def test_streams_share_one_scale() -> None:
+    lines = timelines(
+        [
+            Range("x", "trade", "A", 0, 10 * SECOND, "complete"),
+            Range("x", "trade", "LONG", 5 * SECOND, 5 * SECOND, "gap"),
+            Range("x", "trade", "LONG", 5 * SECOND, 20 * SECOND, "complete"),
+        ],
+        width=20,
+    )
+    assert lines[1:] == ["x:trade:A     |##########          |", "x:trade:LONG  |     .##############|"]
+
+
+def test_replay_tells_the_account_and_the_damage(configured: Path, jrr: Jrr) -> None:
+    rows = [f'{TS + n} {{"s": "BTCUSD", "id": {n}}}' for n in range(3)]
+    (configured / "lines.txt").write_text("\n".join([*rows, "nonsense", f"{TS} garbage"]))
+    result = jrr("replay", "lines.txt", "--exchange", "toy")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "file: 4 frames = 3 parsed + 0 control + 1 rejected",
+        "  line 4: neither a capture entry nor `<receive ns> <JSON>`",
+        "toy: trade 3",
+        "shelf: 5 events = 5 written + 0 duplicate + 0 dropped",
+        "lost or failed:",
+        "  1 damaged lines",
+        "  1 frames not understood, kept in quarantine",
+    ]
+
+
+def test_replay_finds_the_exchange_outside_the_named_plugins(
+    configured: Path, install: Callable[..., str], jrr: Jrr
+) -> None:
+    install(
+        "other",
+        "from jrr_core.base_connector import BaseWebSocketConnector\nfrom jrr_core.hookspecs import hookimpl\n"
+        "class Other(BaseWebSocketConnector):\n    exchange = 'other'\n    def parse_message(self, raw): return None\n"
+        "@hookimpl\ndef jrr_connectors(): return [Other]\n",
+    )
+    (configured / "lines.txt").write_text(f"{TS} {{}}\n")
+    result = jrr("replay", "lines.txt", "--exchange", "other", "--plugins", "toy")
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (
+        0,
+        "file: 1 frames = 0 parsed + 1 control + 0 rejected",
+    )

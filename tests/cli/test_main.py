@@ -1,0 +1,134 @@
+"""The command line as a whole: help, unknown commands, errors as paragraphs, closed pipes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+import jrr_core.cli
+
+Jrr = Callable[..., Result]
+Install = Callable[..., str]
+COMMANDS = ["run", "demo", "check", "plugins", "instruments", "replay", "coverage", "simulate"]
+
+
+def test_help_lists_the_commands_of_core_and_plugins(folder: Path, jrr: Jrr) -> None:
+    result = jrr("--help")
+    assert result.exit_code == 0
+    listed = [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()]
+    assert listed == [*COMMANDS, "greet"]
+    assert "Greet from a plugin." in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(jrr: Jrr, command: str) -> None:
+    result = jrr(command, "--help")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) > 5
+
+
+def test_a_plugins_command_runs(folder: Path, jrr: Jrr) -> None:
+    assert jrr("greet").stdout == "hello\n"
+
+
+def test_a_misspelt_command_is_told_the_nearest(jrr: Jrr) -> None:
+    result = jrr("isntruments")
+    assert result.exit_code == 2
+    assert "no command 'isntruments'; did you mean instruments?" in result.stderr
+
+
+def test_a_plugin_whose_commands_fail_is_warned_of(folder: Path, install: Install, jrr: Jrr) -> None:
+    install("bad", "from jrr_core.hookspecs import hookimpl\n@hookimpl\ndef jrr_commands(cli): 1 / 0\n")
+    assert jrr("greet").stdout == "hello\n"
+    assert "warning: plugin bad (distribution jrr-bad 1.0): jrr_commands failed" in jrr("greet").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("run",), 2, "nothing to collect: add --subscribe"),
+        (("run", "--plugins", "toi", "--subscribe", "toy:trade:A"), 2, "no plugin 'toi' is installed"),
+        (("run", "--plugins", "toy", "--subscribe", "toi:trade:A"), 2, "did you mean toy?"),
+        (("run", "--subscribe", "toy:mark_prise:A"), 2, "unknown channel 'mark_prise'"),
+        (("run", "--subscribe", "nonsense"), 2, "not of the form exchange:channel:symbol"),
+        (("run", "--plugins", "toy", "--subscribe", "toy:trade:A", "--for", "soon"), 2, "is not a duration"),
+        (("run", "-c", "missing.toml"), 2, "cannot read the configuration missing.toml: No such file"),
+        (("run", "--set", "spool.x=1"), 2, "unknown key 'spool'"),
+        (("check", "--set", "log.level=loud"), 2, "log.level = 'loud' is not one of debug"),
+        (("instruments", "toy", "--plugins", "toy"), 2, "toy has no list of instruments"),
+        (("instruments", "toy", "--set", "exchanges.toy.rest_url=http://127.0.0.1:9"), 1, "cannot reach 127.0.0.1:9"),
+        (("instruments", "toy", "--set", "exchanges.toy.rest_ur=x"), 2, "did you mean rest_url?"),
+        (("replay", "missing", "--exchange", "toy", "--plugins", "toy"), 2, "cannot read the capture missing"),
+        (("replay", "missing", "--exchange", "nope", "--plugins", "toy"), 2, "exchange 'nope'"),
+        (("coverage", "--plugins", "toy", "--set", "sinks.shelf.pat=x"), 2, "did you mean path?"),
+    ],
+)
+def test_what_goes_wrong_is_one_paragraph(
+    folder: Path, jrr: Jrr, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    result = jrr(*arguments)
+    assert (result.exit_code, said in result.stderr) == (code, True), result.output
+    assert len([line for line in result.stderr.splitlines() if line.startswith("error: ")]) == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        ("KeyboardInterrupt()", 1, "error: interrupted"),
+        ("PermissionError(13, 'Permission denied', 'some/file')", 1, "error: some/file: Permission denied"),
+        ("jrr.SinkUnavailable('the store is away')", 1, "error: the store is away"),
+        ("ExceptionGroup('two', [jrr.ConfigError('wrong key'), OSError(5, 'x')])", 2, "error: wrong key"),
+    ],
+)
+def test_any_expected_error_ends_tidily(install: Install, jrr: Jrr, raised: str, code: int, said: str) -> None:
+    install(
+        "bad",
+        "import jrr_core.errors as jrr\nfrom jrr_core.hookspecs import hookimpl\n@hookimpl\ndef jrr_commands(cli):\n"
+        f"    @cli.command()\n    def fail():\n        raise {raised}\n",
+    )
+    result = jrr("fail")
+    assert (result.exit_code, result.stderr.strip().splitlines()[-1]) == (code, said)
+
+
+def test_modules_of_commands_load_when_asked_for() -> None:
+    code = "import sys, jrr_core.cli; print([m for m in sys.modules if m.startswith('jrr_core.cli.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def _shell(line: str, folder: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
+    environ = {"PATH": os.environ["PATH"], **environ}
+    script = f'jrr() {{ {sys.executable} -c "from jrr_core.cli import main; main(prog_name=\'jrr\')" "$@"; }}; {line}'
+    return subprocess.run(["bash", "-c", script], cwd=folder, env=environ, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "jrr plugins | head -0; exit 0",
+        "jrr --help | head -1; exit 0",
+        "jrr plugins >&-; exit 0",
+        "jrr plugins 2>&-; exit 0",
+        "jrr run 2>&- >&-; exit 0",
+    ],
+)
+def test_closed_pipes_and_no_home_leave_no_traceback(tmp_path: Path, line: str) -> None:
+    done = _shell(line, tmp_path)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_working_directory_that_is_gone_leaves_no_traceback(tmp_path: Path) -> None:
+    done = _shell("mkdir gone; cd gone; rmdir ../gone; jrr run; echo $?", tmp_path)
+    assert "Traceback" not in done.stderr
+    assert done.stdout.strip() == "2"
+
+
+def test_the_entry_point_is_the_group() -> None:
+    assert isinstance(jrr_core.cli.main, jrr_core.cli.Commands)
