@@ -321,3 +321,11 @@ def test_a_killed_writer_leaves_whole_batches_and_the_end_of_its_coverage(path: 
     ranges = query(path, "SELECT ts_from, ts_to, state, reason FROM coverage")
     assert ranges[0] == (1, number // 1000 * SECOND, "complete", None)
     assert ranges[1] == (number // 1000 * SECOND, 10**13, "gap", "crash")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 11, 100, 255, 256, 257, 700])
+def test_batches_of_any_size_are_counted_exactly(size: int, path: str, store: Store) -> None:
+    batch: list[Any] = [trade(n) for n in range(size)]
+    batch += [evolve(candle("1", True, 1), open_time=n) for n in range(size)]
+    assert store(batch, batch) == [WriteResult(2 * size), WriteResult(0, 2 * size)]
+    assert query(path, "SELECT count(*) FROM trades") == [(size,)]

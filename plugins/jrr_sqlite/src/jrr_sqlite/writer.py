@@ -25,8 +25,8 @@ from .schema import prepare
 from .settings import StorageConfig
 from .tables import TABLES
 
-_VARIABLES = 4000  # in one statement: some hundred rows
-_STATEMENTS = 24  # kept prepared; each may hold some hundred kilobytes
+_ROWS_AT_ONCE = 256
+_STATEMENTS = 128  # kept prepared: the sizes of the busy tables, and everything else
 _WAL_BYTES = 64 * 2**20
 _CACHE_KB = 4000
 _REFUSED = (
@@ -209,12 +209,26 @@ class _StreamIds(dict[tuple[str, str, str | None], int]):
 
 
 def _put(connection: sqlite3.Connection, statement: Callable[[int], str], rows: Sequence[tuple[Any, ...]]) -> int:
-    """Store rows, some hundred by a statement, and return how many were new or took another's place."""
-    if not rows:
-        return 0
-    most = _VARIABLES // len(rows[0])
+    """Store rows, some hundred by a statement, and return how many were new or took another's place.
+
+    Preparing a statement costs more than running it, so there are few sizes
+    of them, and the last row is repeated to fill one up: the same row again
+    changes nothing.
+    """
     before = connection.total_changes
-    for at in range(0, len(rows), most):
-        some = rows[at : at + most]
-        connection.execute(statement(len(some)), [*chain.from_iterable(some)])
+    at = 0
+    while at < len(rows):
+        size = _statement_size(len(rows) - at)
+        some = rows[at : at + size]
+        at += size
+        filling = size - len(some)
+        connection.execute(statement(size), [*chain.from_iterable(some), *(some[-1] * filling)])
     return connection.total_changes - before
+
+
+def _statement_size(rows: int) -> int:
+    """Return how many rows the next statement takes: a power of two, above `rows` if little is left to fill up."""
+    above: int = 1 << (rows - 1).bit_length()
+    if above > _ROWS_AT_ONCE:
+        return _ROWS_AT_ONCE
+    return above if rows * 4 >= above * 3 else above // 2
