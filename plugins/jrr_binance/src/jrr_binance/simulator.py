@@ -266,14 +266,14 @@ class SpotScript(BinanceScript):
 
     exchange = "binance"
     family = "spot"
-    faults = _SPOT_FAULTS
+    faults: ClassVar[Mapping[str, str]] = _SPOT_FAULTS
     rules = SPOT_RULES
-    listings = (
+    listings: ClassVar[tuple[Listing, ...]] = (
         _listing("BTCUSDT", "83091.70", "0.01", "0.00001"),
         _listing("ETHUSDT", "3012.40", "0.01", "0.0001"),
         _listing("BNBUSDT", "912.30", "0.01", "0.001"),
     )
-    contracts: ClassVar = {
+    contracts: ClassVar[Mapping[str, Contract]] = {
         "BTCUSDT": Contract("BTC", "USDT"), "ETHUSDT": Contract("ETH", "USDT"), "BNBUSDT": Contract("BNB", "USDT"),
     }  # fmt: skip
     demo = tuple(
@@ -288,14 +288,14 @@ class UsdmScript(BinanceScript):
 
     exchange = "binance-usdm"
     family = "usdm"
-    faults = _FUTURES_FAULTS
-    listings = (
+    faults: ClassVar[Mapping[str, str]] = _FUTURES_FAULTS
+    listings: ClassVar[tuple[Listing, ...]] = (
         _listing("BTCUSDT", "83091.7", "0.1", "0.001", True),
         _listing("ETHUSDT", "3012.40", "0.01", "0.001", True),
         _listing("BNBUSDT", "912.30", "0.01", "0.01", True),
         _listing("BTCUSDT_261225", "83540.1", "0.1", "0.001", True),
     )
-    contracts: ClassVar = {
+    contracts: ClassVar[Mapping[str, Contract]] = {
         "BTCUSDT": Contract("BTC", "USDT"), "ETHUSDT": Contract("ETH", "USDT"), "BNBUSDT": Contract("BNB", "USDT"),
         "BTCUSDT_261225": Contract("BTC", "USDT", 1798185600000),
     }  # fmt: skip
@@ -311,13 +311,13 @@ class CoinmScript(BinanceScript):
 
     exchange = "binance-coinm"
     family = "coinm"
-    faults = _FUTURES_FAULTS
-    listings = (
+    faults: ClassVar[Mapping[str, str]] = _FUTURES_FAULTS
+    listings: ClassVar[tuple[Listing, ...]] = (
         _listing("BTCUSD_PERP", "83732.4", "0.1", "1", True),
         _listing("ETHUSD_PERP", "3010.25", "0.01", "1", True),
         _listing("BTCUSD_261225", "84110.3", "0.1", "1", True),
     )
-    contracts: ClassVar = {
+    contracts: ClassVar[Mapping[str, Contract]] = {
         "BTCUSD_PERP": Contract("BTC", "USD", None, 100), "ETHUSD_PERP": Contract("ETH", "USD", None, 10),
         "BTCUSD_261225": Contract("BTC", "USD", 1798185600000, 100),
     }  # fmt: skip
