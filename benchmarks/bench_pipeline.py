@@ -15,7 +15,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +25,7 @@ from jrr_core import ManagerBuilder
 from jrr_core.events import ALL_EVENTS
 from jrr_core.plugins import Plugins
 from jrr_core.sink import BatchPolicy, WriteResult
+from jrr_core.testing.child import simulated
 
 
 @define
@@ -54,20 +54,6 @@ class NullSink:
 
     async def close(self) -> None:
         """Close nothing."""
-
-
-def simulate(exchange: str, rate: float, pipe: Connection) -> None:
-    """Serve the exchange until the pipe closes; tell the port first."""
-    from jrr_core.testing.simulator import Simulator
-
-    async def serve() -> None:
-        module, _, name = (Plugins.load().connector(exchange).simulator or "").partition(":")
-        script = getattr(import_module(module), name)
-        async with Simulator(script, rate=rate, keep_truth=False) as simulator:
-            pipe.send(simulator.port)
-            await asyncio.to_thread(pipe.poll, None)
-
-    asyncio.run(serve())
 
 
 async def collect(exchange: str, streams: Sequence[str], sink: Any, port: int, seconds: float) -> dict[str, float]:
@@ -109,6 +95,23 @@ def one_run(variant: str, exchange: str, streams: Sequence[str], port: int, seco
         pipe.send(asyncio.run(collect(exchange, streams, sink, port, seconds)))
 
 
+async def measure(given: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
+    """Alternate the variants against one simulator."""
+    results: dict[str, list[dict[str, float]]] = {"null": [], given.store: []}
+    context = processes.get_context("spawn")
+    async with simulated([given.exchange], rate=given.rate) as simulation:
+        port = int(simulation.ws_urls[given.exchange].rpartition(":")[2])
+        for _ in range(given.runs):
+            for variant, found in results.items():
+                here, there = context.Pipe()
+                arguments = (variant, given.exchange, given.streams.split(","), port, given.seconds, there)
+                process = context.Process(target=one_run, args=arguments)
+                process.start()
+                found.append(await asyncio.to_thread(here.recv))
+                process.join()
+    return results
+
+
 def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -120,21 +123,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=8)
     options.add_argument("--runs", type=int, default=5)
     given = options.parse_args()
-    context = processes.get_context("spawn")
-    ours, theirs = context.Pipe()
-    simulator = context.Process(target=simulate, args=(given.exchange, given.rate, theirs), daemon=True)
-    simulator.start()
-    port = ours.recv()
-    results: dict[str, list[dict[str, float]]] = {"null": [], given.store: []}
-    for _ in range(given.runs):
-        for variant, found in results.items():
-            here, there = context.Pipe()
-            arguments = (variant, given.exchange, given.streams.split(","), port, given.seconds, there)
-            process = context.Process(target=one_run, args=arguments)
-            process.start()
-            found.append(here.recv())
-            process.join()
-    simulator.terminate()
+    results = asyncio.run(measure(given))
     for variant, found in results.items():
         medians = {name: round(statistics.median([run[name] for run in found]), 2) for name in found[0]}
         print(json.dumps({"variant": f"socket to {variant}", "runs": given.runs, **medians}))

@@ -130,7 +130,8 @@ async def _collect(
             else:
                 quiet.cancel()
             truth = await simulation.stop()
-    stored: list[Any] = [event for kind in (*MARKET_EVENTS, Gap, Disconnected, Instrument) for event in sink.read(kind)]
+    kinds: tuple[type[Any], ...] = (*MARKET_EVENTS, Gap, Disconnected, Instrument)
+    stored = [event for kind in kinds for event in sink.read(kind)]
     differences = truth.compare(stored, wanted)
     return _Outcome(manager.get_stats(), manager.account.failings(), differences, len(truth.events), sink, sink)
 
