@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from jrr_binance import jrr_connectors
 from jrr_binance.connector import CoinM, CoinmSettings, Spot, SpotSettings, UsdM, UsdmSettings
 
 from jrr_core.connector import Rate, SessionPlan
@@ -158,3 +159,12 @@ def test_instruments_are_one_get() -> None:
     assert request.url == "http://127.0.0.1:8/dapi/v1/exchangeInfo"
     assert request.pool == "binance-futures"
     assert CoinM(CoinmSettings()).instruments(Frame("binance-coinm", b'{"symbols":[]}', 0)) == []
+
+
+def test_plugin_hands_over_the_three_exchanges() -> None:
+    found = {connector.exchange: connector.simulator for connector in jrr_connectors()}
+    assert found == {
+        "binance": "jrr_binance.simulator:SpotScript",
+        "binance-usdm": "jrr_binance.simulator:UsdmScript",
+        "binance-coinm": "jrr_binance.simulator:CoinmScript",
+    }

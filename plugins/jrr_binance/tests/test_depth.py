@@ -117,6 +117,14 @@ def test_break_soon_after_a_snapshot_waits_before_the_next() -> None:
     assert side.asked == [0.0, 1.0]
 
 
+def test_breaks_in_a_row_wait_longer_each_time() -> None:
+    side = Side(SPOT)
+    side.feed(delta(1, 1), snapshot(1, at=1))
+    for number in range(3, 13, 2):
+        side.feed(delta(number, number), snapshot(number, at=number))
+    assert side.asked == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0]
+
+
 def test_break_of_a_steady_book_asks_at_once() -> None:
     side = Side(SPOT)
     side.feed(delta(1, 3), snapshot(3, at=3), delta(99, 99))
@@ -144,16 +152,37 @@ def test_exchange_that_counts_anew_is_a_break_not_silence() -> None:
 
 @pytest.mark.parametrize("rules", [SPOT, FUTURES])
 def test_buffer_without_snapshot_is_bounded_and_says_what_it_dropped(rules: Rules) -> None:
-    sync = DepthSync(rules, None)
-    events: list[Message] = []
-    for number in range(1, BUFFER + 2):
-        events += sync.update(delta(number, number, number - 1))
-    (gap,) = events
-    assert isinstance(gap, Gap)
-    assert (gap.reason, gap.count, gap.sequences) == ("no snapshot", BUFFER // 2, (1, BUFFER // 2))
-    after = sync.snapshot(snapshot(BUFFER, at=BUFFER + 1))
+    side = Side(rules)
+    events = side.feed(*[delta(number, number, number - 1) for number in range(1, BUFFER + 2)])
+    dropped, rest = events
+    assert isinstance(dropped, Gap)
+    assert isinstance(rest, Gap)
+    assert (dropped.reason, dropped.count, dropped.sequences) == ("buffer full", BUFFER // 2, (1, BUFFER // 2))
+    assert (dropped.ts_from, dropped.ts_to) == (1 * S, BUFFER // 2 * S)
+    assert (rest.reason, rest.ts_from, rest.ts_to) == ("no snapshot", BUFFER // 2 * S, (BUFFER + 1) * S)
+    after = side.feed(snapshot(BUFFER, at=BUFFER + 1))
     first = BUFFER if rules is FUTURES else BUFFER + 1
     assert shown(after)[:3] == ["gap resync None", f"={BUFFER}", f"{first}-{first}"]
+
+
+def test_lasting_break_is_told_while_it_lasts() -> None:
+    side = Side(SPOT)
+    side.feed(delta(1, 3), snapshot(3, at=3))
+    gaps = [event for event in side.feed(*[delta(n, n) for n in range(10, 22)], snapshot(21, at=22))
+            if isinstance(event, Gap)]  # fmt: skip
+    assert [(gap.reason, gap.ts_to) for gap in gaps] == [
+        ("sequence", 10 * S), ("no snapshot", 15 * S), ("no snapshot", 20 * S), ("resync", 22 * S),
+    ]  # fmt: skip
+    assert [gap.ts_from for gap in gaps[1:]] == [gap.ts_to for gap in gaps[:-1]]
+
+
+def test_recording_without_snapshot_is_told_to_be_missing() -> None:
+    sync = DepthSync(SPOT, None)
+    events = [event for n in range(1, 13) for event in sync.update(delta(n, n))]
+    assert [(event.ts_from, event.ts_to) for event in events if isinstance(event, Gap)] == [
+        (1 * S, 6 * S), (6 * S, 11 * S),
+    ]  # fmt: skip
+    assert len(events) == 2
 
 
 def test_snapshot_of_a_book_in_step_is_not_published() -> None:

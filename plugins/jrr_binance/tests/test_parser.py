@@ -64,7 +64,7 @@ def test_replay_takes_every_stream_and_asks_for_nothing() -> None:
     parser = replay()
     assert types(read(parser, wrapped("btcusdt@trade", TRADE))) == [("trade", "BTCUSDT")]
     assert types(read(parser, wrapped("BTCUSDT@bookTicker", QUOTE))) == [("quote", "BTCUSDT")]
-    assert read(parser, wrapped("btcusdt@depth@100ms", update(1, 2))) == ()
+    assert not read(parser, wrapped("btcusdt@depth@100ms", update(1, 2)))
     assert read(parser, wrapped("btcusdt@ticker", {"e": "24hrTicker", "s": "BTCUSDT"})) == ()
     assert parser.requests == []
 

@@ -29,7 +29,9 @@ BUFFER = 2000
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 60.0
 # A book this long in step has earned an immediate snapshot at its next break.
-_STEADY_NS = 60 * 10**9
+_STEADY_NS = 10 * 10**9
+# A break that lasts is told in pieces of this length, so that a connection's end hides at most one of them.
+_PIECE_NS = 5 * 10**9
 
 
 def _spot_old(update: BookDelta, last: int) -> bool:
@@ -82,7 +84,8 @@ class DepthSync:
     """
 
     __slots__ = (
-        "_ask", "_asked", "_buffer", "_delay_s", "_fresh", "_last", "_missing_since", "_rules", "_synced_ns", "_when",
+        "_ask", "_asked", "_buffer", "_delay_s", "_fresh", "_last", "_missing_since", "_rules", "_storm_s",
+        "_synced_ns", "_when",
     )  # fmt: skip
 
     def __init__(self, rules: Rules, ask: Callable[[float], None] | None) -> None:
@@ -91,6 +94,7 @@ class DepthSync:
         self._ask = ask
         self._asked = False
         self._delay_s = 0.0
+        self._storm_s = 0.0
         self._buffer: deque[BookDelta] = deque()
         self._last: int | None = None
         self._fresh = False
@@ -151,26 +155,38 @@ class DepthSync:
         self._request(retry_s)
 
     def _keep(self, update: BookDelta) -> Sequence[Message]:
-        events: Sequence[Message] = ()
-        if len(self._buffer) >= BUFFER:
-            events = self._drop_oldest()
+        events = [*self._drop_oldest(), *self._still_missing(update)]
         self._buffer.append(update)
         self._request()
         return events
 
     def _drop_oldest(self) -> Sequence[Message]:
         """Give up the older half of a full buffer, and say so."""
+        if len(self._buffer) < BUFFER:
+            return ()
         dropped = [self._buffer.popleft() for _ in range(BUFFER // 2)]
         first, last = dropped[0], dropped[-1]
-        since = _when(first) if self._missing_since is None else self._missing_since
-        self._missing_since = _when(last)
+        if self._missing_since is None:
+            self._missing_since = _when(last)
         ids = (first.first_sequence if first.first_sequence is not None else first.sequence, last.sequence)
-        return (_gap(last, "no snapshot", len(dropped), since, _when(last), ids),)
+        return (_gap(last, "buffer full", len(dropped), _when(first), _when(last), ids),)
+
+    def _still_missing(self, update: BookDelta) -> Sequence[Message]:
+        """Say that a broken book is still broken; in replay also that a recording begins without a snapshot."""
+        since = self._missing_since
+        if since is None and self._ask is None and self._buffer:
+            since = _when(self._buffer[0])
+        now = _when(update)
+        if since is None or now - since < _PIECE_NS:
+            return ()
+        self._missing_since = now
+        return (_gap(update, "no snapshot", None, since, now, None),)
 
     def _broken(self, update: BookDelta, last: int) -> Sequence[Message]:
         """Stop publishing: say what is missing, keep the update and ask for a snapshot."""
-        if update.ts_recv - self._synced_ns > _STEADY_NS:
-            self._delay_s = 0.0
+        steady = update.ts_recv - self._synced_ns > _STEADY_NS
+        self._storm_s = 0.0 if steady else min(max(self._storm_s * 2, _FIRST_RETRY_S), _LAST_RETRY_S)
+        self._delay_s = self._storm_s
         here = _when(update)
         before = update.previous_sequence
         if before is None and update.first_sequence is not None:
