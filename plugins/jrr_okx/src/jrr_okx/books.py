@@ -81,7 +81,7 @@ class BookStream:
 
     def _replace(self, change: _Change, events: list[Message]) -> None:
         if self._broken:
-            self._report(_WAITING, change, (self._last or 0, change.sequence), events)
+            self._report(_WAITING, change, change.sequence, events)
         self._broken = False
         self._last = change.sequence
         self._previous = change.previous
@@ -125,7 +125,7 @@ class BookStream:
         if self._broken:
             # Should the connection end now, the ledger must not take the time since the break for complete.
             if change.ts_recv - self._told_at >= _S:
-                self._report(_WAITING, change, (self._last or 0, change.sequence), events)
+                self._report(_WAITING, change, change.sequence, events)
         else:
             if self._last is None:
                 reason = "an update came before the first snapshot"
@@ -134,7 +134,7 @@ class BookStream:
             else:
                 reason = "prevSeqId is not the last seqId"
             upto = change.sequence if change.previous is None else change.previous
-            self._report(reason, change, (self._last or 0, upto), events)
+            self._report(reason, change, upto, events)
             self._broken = True
             if change.ts_recv > self._resync_at + RESYNC_MOST_S * _S:
                 self._delay = RESYNC_FIRST_S
@@ -143,8 +143,9 @@ class BookStream:
             self._resync_at = change.ts_recv + self._delay * _S
             self._delay = min(self._delay * 2, RESYNC_MOST_S)
 
-    def _report(self, reason: str, change: _Change, sequences: tuple[int, int], events: list[Message]) -> None:
+    def _report(self, reason: str, change: _Change, upto: int, events: list[Message]) -> None:
         """Add a Gap for each channel, from where the last one ended, or the last good moment, to this one."""
+        sequences = None if self._last is None else (self._last, upto)
         for channel in self._channels:
             events.append(
                 Gap(
