@@ -136,6 +136,7 @@ class ClosesOnce(MemorySink):
         (CountsWrong, "test_duplicates_beside_new_rows_are_counted_exactly", "write-result"),
         (IgnoresSymbol, "test_same_id_elsewhere_is_another_event", "write-result"),
         (KeepsHalfWhenCancelled, "test_cancelled_write_stores_all_or_nothing", "cancelled-write"),
+        (KeepsHalfWhenCancelled, "test_write_cancelled_before_closing_stores_all_or_nothing", "cancelled-write"),
         (GoesThroughFloat, "test_values_come_back_exactly", "exact-values"),
         (WritesZeroForNone, "test_none_is_not_zero", "none-is-not-zero"),
         (HidesTheOutage, "test_nothing_is_lost_or_doubled_when_the_store_goes_away", "store-away"),
