@@ -1,8 +1,10 @@
 """`jrr replay`: recorded frames into a store."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -36,7 +38,9 @@ def replay(
     work = _replay(config, exchange)
     live = LiveLine(sys.stderr) if sys.stderr is not None and sys.stderr.isatty() else None
     try:
-        asyncio.run(work.run(file, exchange, _ticker(live)))
+        asyncio.run(_run(work, file, exchange, live))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     finally:
         if live is not None:
             live.clear()
@@ -54,6 +58,15 @@ def _replay(config: Config, exchange: str | None) -> Replay:
     sinks = ManagerBuilder(plugins=loaded, config=evolve(config, exchanges={})).sinks()
     quarantine = Quarantine(Path(config.run.quarantine), config.run.quarantine_max_bytes)
     return Replay(sinks, make_parser, quarantine)
+
+
+async def _run(work: Replay, file: Path, exchange: str | None, live: LiveLine | None) -> None:
+    """Replay until done; SIGTERM ends it as Ctrl-C does, with the sinks closed in order."""
+    task = asyncio.current_task()
+    assert task is not None
+    with suppress(NotImplementedError, RuntimeError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await work.run(file, exchange, _ticker(live))
 
 
 def _ticker(live: LiveLine | None) -> Callable[[Replay, float], None]:

@@ -1,8 +1,10 @@
 """The command line as a whole: help, unknown commands, errors as paragraphs, closed pipes."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,3 +134,25 @@ def test_a_working_directory_that_is_gone_leaves_no_traceback(tmp_path: Path) ->
 
 def test_the_entry_point_is_the_group() -> None:
     assert isinstance(jrr_core.cli.main, jrr_core.cli.Commands)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_replay_that_is_stopped_ends_tidily(configured: Path, site: Path, number: signal.Signals) -> None:
+    rows = "".join(f'{10**18 + n} {{"s": "BTCUSD", "id": {n}}}\n' for n in range(200_000))
+    (configured / "lines.txt").write_text(rows)
+    code = "from jrr_core.cli import main; main(prog_name='jrr')"
+    command = [sys.executable, "-c", code, "replay", "lines.txt", "--exchange", "toy"]
+    with subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(site)}, stderr=subprocess.PIPE, text=True
+    ) as running:
+        deadline = time.monotonic() + 20
+        while not _size(configured / "shelf.jsonl") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        running.send_signal(number)
+        _, said = running.communicate(timeout=20)
+    assert (running.returncode, said.splitlines()[-1]) == (1, "error: interrupted")
+    assert "Traceback" not in said
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
