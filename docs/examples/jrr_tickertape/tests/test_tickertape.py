@@ -11,24 +11,17 @@ from jrr_core.subscription import Subscription
 from jrr_core.testing.parser_suite import ParserSuite
 
 
-def connector() -> Tickertape:
-    """Return the connector with its default settings."""
-    return Tickertape(TickertapeSettings())
-
-
 class TestParser(ParserSuite):
-    """The conformance suite of the kit: recorded frames, damaged frames, times, exact numbers."""
-
     exchange = "tickertape"
     frames = (Path(__file__).parent / "frames" / "tape.jsonl",)
 
     def make_parser(self) -> Parser:
-        return connector().parser(None)
+        return Tickertape(TickertapeSettings()).parser(None)
 
 
 def test_all_subscriptions_go_out_in_one_message() -> None:
     wanted = [Subscription.parse(f"tickertape:{stream}") for stream in ("trade:BTC-USD", "quote:ETH-USD")]
-    (plan,) = connector().sessions(wanted)
+    (plan,) = Tickertape(TickertapeSettings()).sessions(wanted)
     assert [send.text for send in plan.subscribe(wanted)] == [
         '{"op":"listen","tapes":["trade:BTC-USD","quote:ETH-USD"]}'
     ]
@@ -36,4 +29,4 @@ def test_all_subscriptions_go_out_in_one_message() -> None:
 
 def test_a_channel_tickertape_does_not_have_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="has no channel 'funding'"):
-        connector().sessions([Subscription.parse("tickertape:funding:BTC-USD")])
+        Tickertape(TickertapeSettings()).sessions([Subscription.parse("tickertape:funding:BTC-USD")])
