@@ -79,7 +79,7 @@ def test_spot_book_by_the_steps(fed: list[BookDelta | BookSnapshot], published: 
         ([delta(1, 3, 0), snapshot(3), delta(14, 16, 3)], ["=3", "1-3", "14-16"]),
         ([delta(14, 16, 3), snapshot(3)], ["=3", "14-16"]),
         ([delta(14, 16, 10), snapshot(3)], []),
-        ([delta(1, 3, 0), snapshot(20), delta(14, 19, 3), delta(20, 22, 19)], ["=20", "20-22"]),
+        ([delta(1, 3, 0), snapshot(20, at=14), delta(14, 19, 3), delta(20, 22, 19)], ["=20", "20-22"]),
         ([delta(1, 3, 0), snapshot(2), delta(5, 6, 3), delta(5, 6, 3)], ["=2", "1-3", "5-6"]),
         ([delta(1, 3, 0), snapshot(2), delta(5, 6, 4)], ["=2", "1-3", "gap sequence (4, 4)"]),
         ([delta(1, 3, 0), snapshot(3), delta(30, 31, 22)], ["=3", "1-3", "gap sequence (4, 22)"]),
@@ -148,6 +148,12 @@ def test_exchange_that_counts_anew_is_a_break_not_silence() -> None:
     side = Side(FUTURES)
     events = side.feed(delta(101, 103, 100), snapshot(102), delta(5, 7, 4, at=200))
     assert shown(events) == ["=102", "101-103", "gap sequence None"]
+
+
+@pytest.mark.parametrize("rules", [SPOT, FUTURES])
+def test_snapshot_ahead_of_every_update_is_a_break_not_silence(rules: Rules) -> None:
+    events = Side(rules).feed(delta(1, 3, 0), snapshot(10**9, at=3), delta(4, 6, 3), delta(17, 19, 6))
+    assert shown(events) == ["=1000000000", "gap sequence None"]
 
 
 @pytest.mark.parametrize("rules", [SPOT, FUTURES])

@@ -108,16 +108,16 @@ class DepthSync:
         if last is None:
             return self._keep(update)
         rules = self._rules
+        # Old by number but young by the clock: the exchange counts anew, or the snapshot's number was wrong.
         if self._fresh:
-            if rules.before(update, last):
-                return ()
-            follows = rules.joins(update, last)
+            old, follows = rules.before, rules.joins
+            young = update.ts_recv - self._synced_ns > _STEADY_NS
         else:
-            # Older by number but younger by the clock: the exchange began to count anew.
-            if rules.old(update, last) and _when(update) <= self._when:
-                return ()
-            follows = rules.follows(update, last) and update.sequence >= last
-        if not follows:
+            old, follows = rules.old, rules.follows
+            young = _when(update) > self._when
+        if not young and old(update, last):
+            return ()
+        if update.sequence < last or not follows(update, last):
             return self._broken(update, last)
         self._last, self._fresh, self._when = update.sequence, False, _when(update)
         return (update,)
