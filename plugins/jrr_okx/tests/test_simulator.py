@@ -144,6 +144,42 @@ def test_single_fills_are_read_back_too() -> None:
     assert {(trade.count, trade.id_space) for trade in trades} == {(1, "fill")}
 
 
+def test_subscribers_that_come_later_disturb_nobody() -> None:
+    world = World()
+    wanted = [Subscription.parse(text) for text in EVERYTHING]
+    for _ in range(3):
+        world.subscribe(EVERYTHING)
+        world.run(0.73)
+        world.now += S
+    world.subscribe(EVERYTHING)
+    world.finish()
+    world.now += S
+    world.subscribe(EVERYTHING)
+    for client in world.clients:
+        client.read(world.now)
+    assert world.truth.compare(world.stored(), wanted) == []
+    assert not [event for event in world.stored() if isinstance(event, Gap)]
+    first = world.clients[0].events
+    assert [event.sequence for event in first if isinstance(event, BookSnapshot) and event.depth is None]
+
+
+def test_unsubscribed_topics_fall_silent() -> None:
+    client = World().connect()
+    topic = {"channel": "mark-price", "instId": "BTC-USDT"}
+    client.say("subscribe", topic)
+    client.say("subscribe", topic)
+    client.say("unsubscribe", topic)
+    kinds = [frame.get("event", "data") for frame in client.frames]
+    assert kinds == ["subscribe", "data", "subscribe", "unsubscribe"]
+
+
+def test_requests_too_big_close_the_connection() -> None:
+    client = World().connect()
+    client.peer.receive("x" * 70_000, START)
+    client.read(START)
+    assert client.closed == Close(1009, "message too big")
+
+
 def test_depths_read_off_the_book_are_the_markets() -> None:
     world = World()
     world.subscribe(["okx:book_snapshot_10:BTC-USDT", "okx:book_snapshot_20:BTC-USDT"])

@@ -350,6 +350,7 @@ class CandleFeed(Feed):
         self._span, self._offset = span
         open_ = trading.market.candle(self.symbol, self._span, now_ns, self._offset)
         self._closed = open_.open_time - 1
+        self._resting = False
 
     def tick(self, now_ns: int, at_once: bool) -> None:
         market = self.trading.market
@@ -359,8 +360,13 @@ class CandleFeed(Feed):
         if self.peers and (closed or now_ns - self.sent_ns >= self.every_ns):
             self._show(closed, now_ns)
 
+        self._resting |= at_once
+
     def refresh(self, now_ns: int) -> None:
-        self.tick(now_ns, True)
+        # Once the market rests no candle may close any more: whoever comes then gets the last frame.
+        if self._resting and self.last is not None:
+            return
+        self.tick(now_ns, False)
         self._show([], now_ns)
 
     def _show(self, closed: list[MarketCandle], now_ns: int) -> None:
