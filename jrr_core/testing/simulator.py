@@ -24,6 +24,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from ..errors import ConfigError
 from ..events import BookSnapshot
@@ -42,7 +43,7 @@ TICK_S = 0.005
 # What one client may leave unread before it is cut off.
 MAX_BACKLOG_BYTES = 16_000_000
 # Most of a late second that one tick catches up, so that a busy machine does not starve the sockets.
-CATCH_UP_S = 0.05
+CATCH_UP_S = 0.2
 _RESET = struct.pack("ii", 1, 0)
 _log = logging.getLogger("jrr.simulator")
 
@@ -219,7 +220,10 @@ class Simulator:
             age_s = now_s - opened_s
             if peer is None:
                 continue
-            if self._faults.silence_s is not None and age_s >= self._faults.silence_s:
+            if connection.state is not State.OPEN:
+                # The client has said goodbye: nothing may follow the answer to that.
+                self.forget(connection)
+            elif self._faults.silence_s is not None and age_s >= self._faults.silence_s:
                 # From here on the client sees nothing, so nothing more is "sent" to it.
                 self.forget(connection)
                 connection.transport.pause_reading()

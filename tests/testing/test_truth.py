@@ -149,6 +149,13 @@ def test_the_rebuilt_book_must_be_the_markets() -> None:
     ]
 
 
+def test_a_book_whose_numbering_began_anew_is_rebuilt_by_receipt() -> None:
+    start, change, anew = snapshot(30, {"8": "5"}), delta(31, "8", "4"), delta(3, "8", "6")
+    anew.previous_sequence, anew.ts_event, anew.ts_recv = 31, 40 * S, 40 * S
+    truth = of(start, change, anew, books=(snapshot(50, {"8": "6"}),))
+    assert truth.compare([start, anew, change]) == []
+
+
 def test_an_interrupted_book_is_not_rebuilt() -> None:
     gap = Gap("x", "BTC", 4 * S, 4 * S, "book", "", "sequence", None, 4 * S, 4 * S, (4, 5))
     truth = of(snapshot(3, {"8": "5"}), books=(snapshot(9, {"9": "1"}),))

@@ -244,6 +244,16 @@ def test_a_snapshot_joins_the_stream(script: type[BinanceScript]) -> None:
         assert {price: amount for price, amount in book[side].items() if float(amount)} == dict(rows)
 
 
+def test_futures_books_come_as_often_as_asked_for() -> None:
+    exchange = Exchange(UsdmScript)
+    speeds = {"@0ms": 100, "@100ms": 20, "": 8, "@500ms": 4}
+    peer = exchange.open("/stream", "streams=" + "/".join(f"btcusdt@depth{speed}" for speed in speeds))
+    exchange.run(2, steps=20)
+    names = [row["stream"].removeprefix("btcusdt@depth") for row in sent(peer)]
+    assert all(count - 2 <= names.count(speed) <= 4 * count for speed, count in speeds.items())
+    assert sorted(speeds, key=names.count, reverse=True) == list(speeds)
+
+
 def test_spot_payloads_have_the_exchanges_fields() -> None:
     exchange = Exchange()
     kinds = ("trade", "aggTrade", "bookTicker", "depth5@100ms", "kline_1s", "kline_1m", "depth")
