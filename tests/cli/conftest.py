@@ -21,7 +21,7 @@ from decimal import Decimal
 from attrs import define
 from jrr_core.base_connector import BaseWebSocketConnector
 from jrr_core.connector import ExchangeSettings
-from jrr_core.errors import ConfigError
+from jrr_core.errors import ConfigError, ParseError
 from jrr_core.events import ALL_EVENTS, Trade
 from jrr_core.frame import HttpGet
 from jrr_core.hookspecs import hookimpl
@@ -45,10 +45,14 @@ class Toy(BaseWebSocketConnector):
         return [HttpGet(self.settings.rest_url + "/list", "list")] if self.settings.rest_url else []
 
     def instruments(self, frame):
+        try:
+            symbols = [s + "" for s in json.loads(frame.payload)]
+        except (ValueError, TypeError) as error:
+            raise ParseError(str(error))
         return [
             Instrument("toy", s, s[:3], s[3:], None, "spot", Decimal("0.010"), None, None, None,
                        f"{s[:3]}-{s[3:]}", active=s != "OLDUSD", status="on")
-            for s in json.loads(frame.payload)
+            for s in symbols
         ]
 
 @define
@@ -120,6 +124,7 @@ class ToyServer:
 
     port: int = 0
     ahead_s: float = 0.0
+    listed: str = '["BTCUSD", "ETHUSD", "OLDUSD"]'
     rows: list[str] = Factory(list)
     subscribed: list[list[str]] = Factory(list)
 
@@ -136,7 +141,7 @@ class ToyServer:
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
         if "Upgrade" in request.headers:
             return None
-        body = json.dumps(["BTCUSD", "ETHUSD", "OLDUSD"]).encode()
+        body = self.listed.encode()
         date = formatdate(time.time() + self.ahead_s, usegmt=True)
         return Response(
             200, "OK", Headers({"Date": date, "Content-Length": str(len(body)), "Connection": "close"}), body

@@ -89,3 +89,31 @@ def test_a_broken_plugin_is_an_error(folder: Path, install: Callable[..., str], 
 def test_no_secret_is_shown(configured: Path, jrr: Jrr) -> None:
     for arguments in (("check",), ("check", "--json"), ("check", "--set", "sinks.shelf.path=/nowhere/x")):
         assert "hunter2" not in jrr(*arguments, "--set", "sinks.shelf.password=hunter2").output
+
+
+def test_an_answer_that_is_no_list_of_instruments_is_an_error(configured: Path, server: Any, jrr: Jrr) -> None:
+    server.listed = "[1]"
+    result = jrr("check", "--json")
+    assert result.exit_code == 1
+    assert "its instruments could not be read" in findings(result)["toy REST"]["text"]
+
+
+def test_a_pattern_that_cannot_be_resolved_is_a_warning(configured: Path, jrr: Jrr) -> None:
+    unreachable = "exchanges.toy.rest_url=http://127.0.0.1:9"
+    result = jrr("check", "--json", "--subscribe", "toy:trade:*", "--set", unreachable)
+    finding = findings(result)["toy subscriptions"]
+    assert (result.exit_code, finding["state"]) == (1, "warning")
+    assert "toy:trade:* cannot be resolved" in finding["text"]
+
+
+def test_a_store_that_breaks_its_contract_is_an_error(configured: Path, jrr: Jrr) -> None:
+    result = jrr("check", "--json", "--set", "sinks.shelf.path=odd\0name")
+    assert (result.exit_code, findings(result)["store shelf"]["state"]) == (1, "error")
+    assert "ValueError" in findings(result)["store shelf"]["text"]
+
+
+def test_no_plugins_at_all_is_an_error(configured: Path, jrr: Jrr) -> None:
+    (configured / "jrr.toml").write_text("plugins = []")
+    result = jrr("check", "--json")
+    assert findings(result)["plugins"]["cure"].startswith("install some")
+    assert result.exit_code == 1

@@ -105,3 +105,26 @@ def test_replay_finds_the_exchange_outside_the_named_plugins(
         0,
         "file: 1 frames = 0 parsed + 1 control + 0 rejected",
     )
+
+
+def test_frames_of_other_exchanges_and_gaps_are_told(configured: Path, jrr: Jrr) -> None:
+    entries = [
+        {"ts": TS, "exchange": exchange, "session": "s", "payload": '{"s": "BTCUSD", "id": 1}'}
+        for exchange in ("toy", "other")
+    ]
+    damaged = ["x"] * 7
+    (configured / "caps").write_text("\n".join([*map(json.dumps, entries), *damaged]))
+    result = jrr("replay", "caps", "--exchange", "toy")
+    assert result.exit_code == 1
+    assert "  1 frames of other exchanges left out" in result.stdout
+    assert "  and 2 more damaged lines" in result.stdout
+    assert "exchange 'other'" in jrr("replay", "caps").stderr
+
+
+def test_coverage_of_several_stores_asks_which_one(folder: Path, install: Callable[..., str], jrr: Jrr) -> None:
+    (plugin,) = [file for file in (folder.parent / "site").glob("*.py") if "class Shelf" in file.read_text()]
+    code = plugin.read_text().replace("return [Shelf]", "return [Shelf, Twin]").replace("return [Toy]", "return []")
+    install("stores", f"{code}\nclass Twin(Shelf):\n    name = 'twin'\n")
+    result = jrr("coverage", "--plugins", "stores")
+    assert result.exit_code == 2
+    assert "several stores could be meant (shelf, twin); name one with --plugins" in result.stderr

@@ -2,6 +2,10 @@
 
 import gzip
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,3 +82,24 @@ def test_a_captured_run_replays_into_the_same_events(configured: Path, jrr: Jrr)
     stored = (configured / "shelf.jsonl").read_text(), (configured / "again.jsonl").read_text()
     live, again = ([line for line in text.splitlines() if line.startswith("trade")] for text in stored)
     assert live == again
+
+
+def test_a_terminal_gets_the_live_line_and_a_pipe_does_not(configured: Path, site: Path) -> None:
+    command = [
+        sys.executable, "-c", "from jrr_core.cli import main; main(prog_name='jrr')",
+        "run", "--subscribe", "toy:trade:BTCUSD", "--for", "0.6s",
+    ]  # fmt: skip
+    environ = {**os.environ, "PYTHONPATH": str(site), "COLUMNS": "120"}
+    seen = {}
+    for arguments in ([], ["--no-progress"]):
+        ours, theirs = pty.openpty()
+        done = subprocess.run(
+            [*command, *arguments], env=environ, stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=20
+        )
+        os.close(theirs)
+        seen[bool(arguments)] = os.read(ours, 100_000).decode()
+        os.close(ours)
+        assert done.returncode == 0
+        assert "events/s" not in done.stdout
+    assert "gaps 0  shelf ok (21 stored)" in seen[False]
+    assert "events/s" not in seen[True]
