@@ -41,8 +41,8 @@ async def talk(listener: ServerConnection, tapes: Sequence[str]) -> None:
 
 
 async def converse(listener: ServerConnection) -> None:
-    """Answer one listener; each "listen" starts its tapes."""
-    with suppress(ConnectionClosed, asyncio.CancelledError):
+    """Answer one listener until it is gone; each "listen" starts its tapes."""
+    try:
         async with asyncio.TaskGroup() as group:
             async for text in listener:
                 message = json.loads(text)
@@ -51,6 +51,8 @@ async def converse(listener: ServerConnection) -> None:
                     group.create_task(talk(listener, message["tapes"]))
                 else:
                     await listener.send(json.dumps({"op": "pong"}))
+    except* ConnectionClosed:
+        pass
 
 
 async def main(port: int) -> None:
