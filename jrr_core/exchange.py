@@ -39,7 +39,7 @@ class Exchange:
         self.connector = connector
         self.around = around
         self.instruments: Instruments | None = None
-        self.wanted: dict[tuple[str, str], Subscription] = {}
+        self.wanted: dict[str, Subscription] = {}
         self.unresolved: list[Subscription] = []
         self.lines: list[Line] = []
         self._fetch = fetch
@@ -111,15 +111,14 @@ class Exchange:
             if any(s in gone for s in line.plan.subscriptions):
                 line.unsubscribe(gone)
         for subscription in gone:
-            del self.wanted[subscription.channel, subscription.symbol]
+            del self.wanted[str(subscription)]
         empty = [line for line in self.lines if not line.plan.subscriptions]
         self.lines = [line for line in self.lines if line.plan.subscriptions]
         return empty
 
-    def _known(self, unwanted: Subscription) -> Subscription | None:
-        if unwanted.native is None:
-            return self.wanted.get((unwanted.channel, unwanted.symbol))
-        return next((s for s in self.wanted.values() if s.native == unwanted.native), None)
+    def _known(self, subscription: Subscription) -> Subscription | None:
+        """Return the subscription as planned; a native one is known by the name the user wrote."""
+        return self.wanted.get(str(subscription))
 
     def _resolve(self, wanted: Iterable[Subscription]) -> list[Subscription]:
         """Return the subscriptions with native symbols, patterns expanded."""
@@ -149,7 +148,7 @@ class Exchange:
         lines = []
         for plan in plans:
             for subscription in plan.subscriptions:
-                self.wanted[subscription.channel, subscription.symbol] = subscription
+                self.wanted[str(subscription)] = subscription
             line = Line(self._uniquely_named(plan), self._make_parser, self.around, self._attempts)
             lines.append(line)
         self.lines += lines
