@@ -23,7 +23,7 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return "the name cannot be looked up (no network or DNS?)"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}"
+        return f"TLS failed: {getattr(error, 'reason', None) or error}"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     return str(getattr(error, "strerror", None) or error) or type(error).__name__

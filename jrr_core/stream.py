@@ -31,7 +31,7 @@ class Stream:
         """Return what is wrong, once per silence: "never received", "quiet", or None."""
         if not self.wanted:
             return None
-        if self.last_ns < self.subscribed_ns:
+        if not self.last_ns or self.last_ns < self.subscribed_ns:
             late = now_ns - self.subscribed_ns > first_data_s * 1e9 and self.channel not in _SPARSE
             return self._once("never received" if late else None)
         silent_ns = now_ns - self.last_ns

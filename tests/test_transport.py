@@ -1,0 +1,175 @@
+"""One WebSocket against real servers, well and badly behaved."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from jrr_core.errors import ConfigError
+from jrr_core.transport import ConnectFailed, ConnectionLost, open_socket
+from tests.toy import ToyServer, says, toy_server, until
+
+
+@asynccontextmanager
+async def raw_server(answer: bytes | None, hang: bool = False) -> AsyncIterator[str]:
+    """Run a TCP server that says `answer` to whatever comes, then hangs up or hangs."""
+    release = asyncio.Event()
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if answer is not None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+        if hang:
+            await release.wait()
+        writer.close()
+
+    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
+    finally:
+        release.set()
+        server.close()
+        await server.wait_closed()
+
+
+def test_text_and_bytes_arrive_as_bytes_and_text_is_sent() -> None:
+    async def main() -> None:
+        async def script(server: ToyServer, connection: ServerConnection, number: int) -> None:
+            await connection.send("tëxt")
+            await connection.send(b"\xff")
+
+        async with toy_server(script) as server:
+            socket = await open_socket(server.url, 1.0)
+            assert [await socket.receive(), await socket.receive()] == ["tëxt".encode(), b"\xff"]
+            await socket.send("hello")
+            await socket.ping()
+            await until(lambda: server.heard)
+            assert server.heard == ["hello"]
+            await socket.close()
+
+    asyncio.run(main())
+
+
+def test_what_was_sent_before_a_close_is_still_received() -> None:
+    async def main() -> None:
+        async def script(server: ToyServer, connection: ServerConnection, number: int) -> None:
+            for n in range(100):
+                await connection.send(f"trade X {n}")
+            await connection.close(1008, "policy violated")
+
+        async with toy_server(script) as server:
+            socket = await open_socket(server.url, 1.0)
+            await asyncio.sleep(0.05)
+            received = [await socket.receive() for _ in range(100)]
+            assert received[-1] == b"trade X 99"
+            with pytest.raises(ConnectionLost, match="closed by the exchange: 1008 policy violated"):
+                await socket.receive()
+            with pytest.raises(ConnectionLost, match="1008"):
+                await socket.send("too late")
+            with pytest.raises(ConnectionLost, match="1008"):
+                await socket.ping()
+            await socket.close()
+
+    asyncio.run(main())
+
+
+def test_a_reset_is_a_cut_connection() -> None:
+    async def main() -> None:
+        async with toy_server(says("hello")) as server:
+            socket = await open_socket(server.url, 1.0)
+            await socket.receive()
+            server.drop()
+            with pytest.raises(ConnectionLost, match="connection cut"):
+                await socket.receive()
+            await socket.close()
+
+    asyncio.run(main())
+
+
+def test_our_own_close_is_told_as_ours() -> None:
+    async def main() -> None:
+        async with toy_server() as server:
+            socket = await open_socket(server.url, 1.0)
+            await socket.close()
+            with pytest.raises(ConnectionLost, match="closed"):
+                await socket.receive()
+
+    asyncio.run(main())
+
+
+def test_closing_on_a_peer_that_does_not_answer_takes_about_a_second() -> None:
+    async def main() -> None:
+        async def deaf(server: ToyServer, connection: ServerConnection, number: int) -> None:
+            connection.transport.pause_reading()
+
+        async with toy_server(deaf) as server:
+            socket = await open_socket(server.url, 1.0)
+            await until(lambda: server.open)
+            await asyncio.sleep(0.02)
+            began = time.monotonic()
+            await socket.close()
+            assert time.monotonic() - began < 1.3
+            server.drop()
+
+    asyncio.run(main())
+
+
+def test_a_refused_connection_names_host_and_reason() -> None:
+    async def main() -> None:
+        async with toy_server() as server:
+            url = server.url
+        with pytest.raises(ConnectFailed, match=r"cannot reach 127\.0\.0\.1:\d+: connection refused"):
+            await open_socket(url, 1.0)
+
+    asyncio.run(main())
+
+
+def test_a_server_that_accepts_and_never_answers_times_out() -> None:
+    async def main() -> None:
+        async with raw_server(None, hang=True) as url:
+            with pytest.raises(ConnectFailed, match="no answer in time"):
+                await open_socket(url, 0.1)
+
+    asyncio.run(main())
+
+
+def test_a_server_that_hangs_up_at_once_did_not_answer() -> None:
+    async def main() -> None:
+        async with raw_server(None) as url:
+            with pytest.raises(ConnectFailed, match=r"127\.0\.0\.1"):
+                await open_socket(url, 1.0)
+
+    asyncio.run(main())
+
+
+def test_a_server_that_speaks_something_else_did_not_answer_as_one() -> None:
+    async def main() -> None:
+        async with raw_server(b"220 mail.example.com ESMTP\r\n\r\n") as url:
+            with pytest.raises(ConnectFailed, match="did not answer as a WebSocket server"):
+                await open_socket(url, 1.0)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(403, "blocked"), (404, "check ws_url"), (418, "banned"), (429, "too many"), (451, "country"), (503, "HTTP 503")],
+)
+def test_a_refusing_status_is_explained(status: int, words: str) -> None:
+    async def main() -> None:
+        async with raw_server(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()) as url:
+            with pytest.raises(ConnectFailed, match=words):
+                await open_socket(url, 1.0)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x/", "nonsense", "ws://", "ws://127.0.0.1:99999/", "ws://127.0.0.1:x/", "ws://[::1", "ws://a..b/"]
+)
+def test_an_address_that_is_none_is_the_user_s_to_mend(url: str) -> None:
+    with pytest.raises(ConfigError, match="ws_url"):
+        asyncio.run(open_socket(url, 1.0))
