@@ -80,7 +80,10 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             raise _Failure("interrupted") from None
         except (JrrError, OSError, BaseExceptionGroup) as error:
-            raise _failure(error) from error
+            failure = _failure(error)
+            if failure is None:
+                raise
+            raise failure from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -89,8 +92,8 @@ def main() -> None:
     """Collect live crypto market data so that it can be trusted."""
 
 
-def _failure(error: BaseException) -> BaseException:
-    """Return what to raise for `error`: a paragraph for what users can act on, else the error itself."""
+def _failure(error: BaseException) -> _Failure | None:
+    """Return the paragraph for an error that users can act on, None for any other."""
     if isinstance(error, BaseExceptionGroup):
         return _failure(error.exceptions[0])
     if isinstance(error, JrrError):
@@ -98,7 +101,7 @@ def _failure(error: BaseException) -> BaseException:
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
         name = f"{error.filename}: " if error.filename else ""
         return _Failure(f"{name}{error.strerror or error}")
-    return error
+    return None
 
 
 def _from_plugins(cli: click.Group) -> dict[str, click.Command]:
