@@ -289,6 +289,26 @@ def test_refuse_turns_connections_away_for_a_while() -> None:
     asyncio.run(asyncio.wait_for(body(), 10))
 
 
+def test_after_a_reset_connections_are_refused_for_a_while() -> None:
+    async def body() -> None:
+        faults = {"reset": "0.1", "refuse": "0.15"}
+        async with Simulator(TickerScript, rate=0, faults=faults) as simulator:
+            for _ in range(2):
+                refused = 0
+                while True:
+                    try:
+                        async with client(simulator) as socket:
+                            with pytest.raises(ConnectionClosed):
+                                await socket.recv()
+                        break
+                    except ConnectionRefusedError:
+                        refused += 1
+                        await asyncio.sleep(0.02)
+                assert refused > 1
+
+    asyncio.run(asyncio.wait_for(body(), 10))
+
+
 def test_frame_faults_reach_the_client_and_spare_answers() -> None:
     async def body(fault: str) -> None:
         faults = {fault: "0.5"}

@@ -174,6 +174,8 @@ def test_the_1025th_stream_ends_the_connection() -> None:
     assert "error" not in exchange.ask(peer, {"method": "SUBSCRIBE", "params": names, "id": 1})
     assert exchange.ask(peer, {"method": "SUBSCRIBE", "params": ["one@more"], "id": 2})["error"]["code"] == 4
     assert peer.outbox == [Close(1008, "Invalid request")]
+    in_address = exchange.open("/stream", "streams=" + "/".join([*names, "one@more"]))
+    assert sent(in_address)[-1] == Close(1008, "Invalid request")
 
 
 @pytest.mark.parametrize(("script", "ping_s", "pong_s"), [(SpotScript, 20, 60), (CoinmScript, 180, 600)])
