@@ -177,11 +177,8 @@ class Timeline:
             at -= 1
         last = self.ranges[at]
         if last.state == "complete":
-            self._replace(at, [evolve(last, ts_to=max(last.ts_from, end), reason=reason)])
-        elif last.ts_to < end:
-            self._replace(at + 1, [self._range(last.ts_to, end, "complete", reason)])
-        else:
-            self._replace(at, [last])
+            last = evolve(last, ts_to=max(last.ts_from, end), reason=reason)
+        self._replace(at, [last])
 
     def _bridge(self, start: int) -> None:
         """Put a gap between the end of the history and `start`, for the reason it ended."""

@@ -187,6 +187,16 @@ def test_a_stop_by_the_user_is_named_in_the_gap_after_it() -> None:
     assert drawn(connected(10), disconnected(20, reason="stopped"), connected(30))[1][3] == "stopped"
 
 
+def test_a_session_that_ended_within_a_gap_leaves_the_gap_standing() -> None:
+    steps: list[StreamEvent | int] = [connected(0), 90, gap(20, 30, 2), disconnected(25)]
+    assert drawn(*steps) == [(0, 20, "complete", None, None), (20, 30, "gap", "sequence", 2)]
+    assert drawn(*steps, connected(50))[1:] == [(20, 50, "gap", "sequence", None), (50, 50, "complete", None, None)]
+
+
+def test_an_event_that_is_not_about_coverage_changes_nothing() -> None:
+    assert drawn(connected(0), make(StreamEvent)) == [(0, 0, "complete", None, None)]
+
+
 def test_an_unknown_session_cannot_end_a_range() -> None:
     assert drawn(connected(10), 20, disconnected(15, "ghost")) == [(10, 20, "complete", None, None)]
 
