@@ -34,7 +34,9 @@ class ManagerBuilder:
     StorageConfig); without one, and without `add_sink`, the installed store
     that needs no set-up is used. `plugins` are those loaded (default: all
     installed). `config` brings settings, as the command line reads them;
-    with it every exchange of the plugins is available.
+    with it every exchange of the plugins is available, and stored into is
+    every sink of the plugins it names, or, where it names none, every sink it
+    has a section for.
     """
 
     def __init__(self, storage: Any = None, *, plugins: Plugins | None = None, config: Config | None = None) -> None:
@@ -48,8 +50,8 @@ class ManagerBuilder:
             self._exchanges = {name: dict(config.exchanges.get(name, {})) for name in self._plugins.connectors}
             self._refuse_unknown_sections(config)
             self._subscribers = {name: dict(config.subscribers.get(name, {})) for name in self._plugins.subscribers}
-            for name, sink in self._plugins.sinks.items():
-                if not sink.embedded:
+            for name in self._plugins.sinks:
+                if config.plugins is not None or name in config.sinks:
                     self.add_sink(name)
         if storage is not None:
             self._sinks.append(self._sink_of(storage))
@@ -176,9 +178,11 @@ class ManagerBuilder:
         return connector.parser if cls is None else lambda subscriptions: cls(subscriptions)
 
     def _refuse_unknown_sections(self, config: Config) -> None:
+        """Raise ConfigError for a section of nothing installed; plugins this run leaves out may have theirs."""
+        loaded = self._plugins
         for name in config.exchanges:
-            self._plugins.connector(name)
+            (loaded if name in loaded.connectors else Plugins.load()).connector(name)
         for name in config.sinks:
-            self._plugins.sink(name)
+            (loaded if name in loaded.sinks else Plugins.load()).sink(name)
         for name in config.subscribers:
-            self._plugins.subscriber(name)
+            (loaded if name in loaded.subscribers else Plugins.load()).subscriber(name)

@@ -49,7 +49,7 @@ class _Outcome:
 @click.command()
 @click.option("--for", "duration", default="15s", show_default=True, metavar="TIME", help="How long to collect.")
 @click.option("--db", default="market.db", show_default=True, metavar="FILE",
-              help="File to collect into; one that exists is kept under another name.")  # fmt: skip
+              help="File to collect into; if it exists, a numbered one beside it is used.")  # fmt: skip
 @click.option("--no-progress", is_flag=True, help="No live line.")
 def demo(duration: str, db: str, no_progress: bool) -> None:
     """Collect from simulated exchanges on this machine into a file, and check that nothing is missing.
@@ -62,7 +62,7 @@ def demo(duration: str, db: str, no_progress: bool) -> None:
     scripts = [script for script in find_scripts(_simulable(plugins)) if script.demo]
     if not scripts:
         raise ConfigError("no installed plugin brings a simulated exchange; install an exchange plugin first")
-    _set_aside(Path(db))
+    db = str(_free(Path(db)))
     sink = _sink(plugins, db)
     live = LiveLine(sys.stderr) if not no_progress and sys.stderr is not None and sys.stderr.isatty() else None
     set_up("text", "warning", live)  # type: ignore[arg-type]  # all of TextIO a log handler needs
@@ -77,18 +77,15 @@ def _simulable(plugins: Plugins) -> list[str]:
     return [name for name, connector in plugins.connectors.items() if connector.simulator is not None]
 
 
-def _set_aside(file: Path) -> None:
-    """Give a file of that name another one: a demo never mixes with, or costs, what was collected before."""
-    if not file.exists():
-        return
-    if any(file.with_name(file.name + end).exists() for end in ("-wal", "-journal")):
-        raise ConfigError(f"{file} is in use, or was not closed; choose another file with --db")
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(file.stat().st_mtime))
-    kept = file.with_name(f"{file.stem}-{stamp}{file.suffix}")
-    if kept.exists():
-        raise ConfigError(f"{file} exists and so does {kept}; choose another file with --db")
-    file.rename(kept)
-    click.echo(f"{file} existed; it is kept as {kept}")
+def _free(file: Path) -> Path:
+    """Return `file`, or its first numbered neighbour that does not exist: a demo never mixes with what is there."""
+    number, free = 1, file
+    while free.exists():
+        number += 1
+        free = file.with_name(f"{file.stem}-{number}{file.suffix}")
+    if free != file:
+        click.echo(f"{file} exists and is left as it is; this demo uses {free}")
+    return free
 
 
 def _sink(plugins: Plugins, db: str) -> Sink:

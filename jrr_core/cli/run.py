@@ -43,11 +43,11 @@ def run(
         overrides = (*overrides, f"log.format={log_format}")
     config = settings(config_file, plugins, overrides, subscribe)
     for_s = None if duration is None else duration_s(duration)
+    loaded = load_plugins(config)
     if not config.subscriptions:
         raise ConfigError(
             "nothing to collect: add --subscribe exchange:channel:symbol, or [[subscribe]] tables to jrr.toml"
         )
-    loaded = load_plugins(config)
     for subscription in config.subscriptions:
         loaded.connector(subscription.exchange)
     live = LiveLine(sys.stderr) if not no_progress and sys.stderr is not None and sys.stderr.isatty() else None
