@@ -152,14 +152,15 @@ class Drain:
 
     def _counted(self, result: WriteResult, rows: int) -> tuple[int, int]:
         """Return new and known rows; `write` returned, so all are stored, whatever a faulty sink makes of the count."""
-        written = getattr(result, "written", None)
-        duplicate = getattr(result, "duplicate", None)
-        if isinstance(written, int) and isinstance(duplicate, int) and written + duplicate == rows:
+        written: Any = getattr(result, "written", None)
+        duplicate: Any = getattr(result, "duplicate", None)
+        whole = isinstance(written, int) and isinstance(duplicate, int)
+        if whole and min(written, duplicate) >= 0 and written + duplicate == rows:
             return written, duplicate
         say_seldom(logging.ERROR, "sink_miscounts", self.sink.name,
                    f"sink {self.sink.name} returned {result!r} for {rows} rows: its author must make them add up",
                    sink=self.sink.name)  # fmt: skip
-        known = min(max(duplicate, 0), rows) if isinstance(duplicate, int) else 0
+        known = min(max(duplicate, 0), rows) if whole else 0
         return rows - known, known
 
     def _back(self) -> None:
