@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -61,15 +63,16 @@ def test_the_shell_reads_while_it_is_written(path: str) -> None:
 
 
 def test_duckdb_reads_while_it_is_written(path: str) -> None:
-    with closing(duckdb.connect(config={"autoinstall_known_extensions": False})) as probe:
-        try:
-            probe.execute("LOAD sqlite")
-        except duckdb.Error:
-            pytest.skip("DuckDB's sqlite extension is not installed (INSTALL sqlite downloads it)")
+    # The extension comes as a package of the same version as duckdb: INSTALL would download it.
+    found = find_spec("duckdb_extension_sqlite_scanner")
+    assert found is not None
+    assert found.submodule_search_locations is not None
+    package = Path(found.submodule_search_locations[0])
+    (extension,) = package.glob(f"extensions/v{duckdb.__version__}/*.duckdb_extension")
 
     def read() -> tuple[Any, ...]:
         with closing(duckdb.connect()) as connection:
-            connection.execute("LOAD sqlite")
+            connection.execute(f"LOAD '{extension}'")
             connection.execute(f"ATTACH '{path}' AS market (TYPE sqlite, READ_ONLY)")
             row = connection.execute(SQL.replace("trades", "market.trades")).fetchone()
         assert row is not None
