@@ -156,7 +156,7 @@ def _report(outcome: _Outcome, db: str, plugins: Plugins) -> list[str]:
     return [
         "",
         f"stored in {db}:",
-        *_table(outcome.store.counts()),
+        *_table({**_nothing_yet(outcome.stats), **outcome.store.counts()}),
         "",
         "account:",
         *[f"  {frames_line(name, exchange)}" for name, exchange in outcome.stats["exchanges"].items()],
@@ -171,6 +171,13 @@ def _report(outcome: _Outcome, db: str, plugins: Plugins) -> list[str]:
         "next:",
         *[f"  {line}" for line in _next(outcome, db, plugins)],
     ]
+
+
+def _nothing_yet(stats: Mapping[str, Any]) -> dict[tuple[str, str], int]:
+    """Return 0 for every channel collected: a candle that has not closed has no row yet."""
+    return {
+        (name, stream["channel"]): 0 for name, exchange in stats["exchanges"].items() for stream in exchange["streams"]
+    }
 
 
 def _table(counts: Mapping[tuple[str, str], int]) -> list[str]:
