@@ -1,6 +1,6 @@
 """Collects trades, candles and books of Binance and OKX into one SQLite file, and prints trades as they come.
 
-    python examples/run_data_collection.py --db market.db --for 60
+    python examples/run_data_collection.py --db live.db --for 60
 
 The addresses are the live exchanges' unless others are given.
 """
@@ -49,7 +49,7 @@ def addresses(ws_url: str | None, rest_url: str | None) -> dict[str, str]:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Collect trades, candles and books of Binance and OKX.")
-    parser.add_argument("--db", default="market.db", help="SQLite file to write")
+    parser.add_argument("--db", default="live.db", help="SQLite file to write")
     parser.add_argument("--for", dest="seconds", type=float, help="seconds to run; without it, until Ctrl-C")
     for exchange in ("binance", "okx"):
         parser.add_argument(f"--{exchange}-ws", metavar="URL", help=f"WebSocket address of {exchange}")

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from jrr_core.config import load_config
 from jrr_core.connector import ExchangeSettings
 from jrr_core.frame import Frame
 
@@ -18,6 +19,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plug
 
 _quote = re.compile(r"^<!-- quoted from (\S+) -->\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _python = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_toml = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _any_block = re.compile(r"^```(?:python|toml|json)$", re.MULTILINE)
 
 
@@ -47,6 +49,14 @@ def test_the_exchange_of_the_readme_reads_a_trade() -> None:
     text = '{"symbol": "A-B", "ns": 7, "price": "1.50", "size": "2", "side": "buy", "id": "9"}'
     (trade,) = mine(ExchangeSettings()).parser(None).receive(Frame("mine", text, 8))
     assert (str(trade.price), trade.side, trade.ts_recv) == ("1.50", "buy", 8)
+
+
+def test_the_settings_of_the_quickstart_are_settings(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "quickstart.md").read_text("utf-8")
+    (tmp_path / "jrr.toml").write_text("".join(_toml.findall(text)))
+    config = load_config(folder=tmp_path, environ={})
+    assert {subscription.exchange for subscription in config.subscriptions} == {"binance", "okx"}
+    assert config.sinks == {"sqlite": {"path": "live.db"}}
 
 
 def test_the_page_of_layers_is_what_the_test_of_layers_enforces() -> None:
