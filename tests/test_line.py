@@ -1,6 +1,7 @@
 """One plan kept connected: reconnecting, renewing with the successor first, pacing its attempts."""
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import AsyncIterator
@@ -140,7 +141,7 @@ def test_connection_attempts_are_paced() -> None:
         async with running(script, attempts=Rate(10, 1.0)) as at:
             await until(lambda: len(at.server.opened_s) >= 4)
             opened = at.server.opened_s
-            assert all(later - former > 0.08 for former, later in zip(opened, opened[1:], strict=False))
+            assert all(later - former > 0.08 for former, later in itertools.pairwise(opened))
 
     asyncio.run(main())
 

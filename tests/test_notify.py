@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from jrr_core.notify import CallbackSubscriber, Notified, Notifier, accepts
 from jrr_core.sink import BatchPolicy
 from jrr_core.subscription import CHANNELS
 from tests.toy import balanced, trade, until
+
+ONE = Decimal(1)
 
 
 def notifier(subscriber: Notified, max_rows: int = 1000) -> Notifier:
@@ -154,7 +157,7 @@ def test_one_channel_of_a_class_is_picked_out() -> None:
         found: list[str] = []
         to = notifier(CallbackSubscriber("candle_1m", lambda event: found.append(event.interval)))
         for interval in ("1m", "1s"):
-            to.buffer.put(Candle("toy", "X", None, 1, interval, 0, None, *[trade(1).price] * 5, None, None, True))
+            to.buffer.put(Candle("toy", "X", None, 1, interval, 0, None, ONE, ONE, ONE, ONE, ONE, None, None, True))
         await given_all(to)
         assert found == ["1m"]
 
