@@ -224,7 +224,7 @@ class Session:
 
     def unsubscribe(self, unwanted: Sequence[Subscription]) -> None:
         """Ask the exchange to stop these streams, and say that they ended here."""
-        kept = {(s.channel, s.symbol) for s in self.plan.subscriptions} - {(s.channel, s.symbol) for s in unwanted}
+        kept = {(s.channel, s.symbol) for s in self.plan.subscriptions if s not in unwanted}
         for subscription in unwanted:
             for key in self._carried_by(subscription, kept):
                 self._around.board.forget(*key)
@@ -234,10 +234,11 @@ class Session:
             self._outbox.put_nowait(message)
 
     def _carried_by(self, subscription: Subscription, kept: set[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return what only this subscription carries: two may be of one channel and symbol."""
         keys = [(subscription.channel, subscription.symbol)]
         if subscription.symbol == "*":
-            keys += [key for key in self.live if key[0] == subscription.channel and key not in kept]
-        return keys
+            keys += [key for key in self.live if key[0] == subscription.channel]
+        return [key for key in keys if key not in kept]
 
     async def run(self, socket: OpenSocket) -> str:
         """Live until the connection ends or is judged dead; return the reason.

@@ -116,6 +116,15 @@ def test_a_server_that_closes_with_1008_is_asked_again_and_its_words_are_kept() 
     asyncio.run(main())
 
 
+def test_a_connection_that_stays_open_but_says_nothing_is_made_again() -> None:
+    async def main() -> None:
+        async with running(says("trade X 1"), stale_s=0.1) as at:
+            await until(lambda: len(at.ids()) >= 2)
+            assert at.of(Disconnected)[0].reason == "no frame for 0.1 s"
+
+    asyncio.run(main())
+
+
 def test_an_unreachable_server_is_tried_until_it_is_there() -> None:
     async def main() -> None:
         async with toy_server() as gone:

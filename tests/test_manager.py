@@ -10,14 +10,15 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from jrr_core.builder import ManagerBuilder
 from jrr_core.config import Config, RunSettings
 from jrr_core.errors import ConfigError, JrrError, PluginError
-from jrr_core.events import Disconnected, Gap, Trade
+from jrr_core.events import Disconnected, Gap, Message, Trade
+from jrr_core.frame import Frame
 from jrr_core.manager import Manager
 from jrr_core.plugins import Plugin, Plugins
 from jrr_core.sink import WriteResult
@@ -26,10 +27,12 @@ from tests.toy import (
     MemorySink,
     OtherConnector,
     ToyConnector,
+    ToyParser,
     ToyServer,
     balanced,
     says,
     toy_server,
+    trade,
     until,
 )
 
@@ -186,6 +189,61 @@ def test_the_builder_resolves_names_and_refuses_unknown_ones() -> None:
             _ = builder.nothing
 
     asyncio.run(main())
+
+
+class Listening:
+    """A plugin's subscriber."""
+
+    name: ClassVar[str] = "listening"
+    Settings: ClassVar[type] = MemorySettings
+    accepts: tuple[type, ...] = (Trade,)
+    heard: ClassVar[list[str]] = []
+
+    def __init__(self, settings: Any) -> None:
+        """Take MemorySettings."""
+
+    async def notify(self, batch: Sequence[Any]) -> None:
+        """Note the ids."""
+        self.heard.extend(event.trade_id for event in batch)
+
+
+class Replacing(ToyParser):
+    """A parser plugin that takes the place of the connector's own."""
+
+    exchange: ClassVar[str] = "toy"
+
+    def __init__(self, subscriptions: Any) -> None:
+        """Take the subscriptions, as parser plugins do."""
+        super().__init__()
+
+    def receive(self, frame: Frame) -> Sequence[Message]:
+        """Say 7 to everything."""
+        return [trade(7, ts_recv=frame.ts_recv)]
+
+
+def test_subscriber_and_parser_plugins_are_used_and_the_embedded_sink_where_none_is_named() -> None:
+    async def main() -> None:
+        offered = Plugin("toy", "jrr-toy", "1", (ToyConnector,), (Replacing,), (MemorySink,), (Listening,))
+        async with toy_server(says("anything")) as server:
+            builder = ManagerBuilder(plugins=Plugins([offered]))
+            builder.add_exchange("toy", ws_url=server.url).add_subscriber("listening")
+            manager = await builder.build()
+            await manager.subscribe(["toy:trade:X"])
+            async with running(manager):
+                await until(lambda: Listening.heard)
+            assert Listening.heard == ["7"]
+            (drain,) = manager.drains
+            assert drain.counters.written == 3
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "config", [Config(exchanges={"nope": {}}), Config(sinks={"nope": {}}), Config(subscribers={"nope": {}})]
+)
+def test_a_section_for_what_is_not_installed_is_refused(config: Config) -> None:
+    with pytest.raises(ConfigError, match="nope"):
+        ManagerBuilder(plugins=PLUGINS, config=config)
 
 
 def test_callbacks_sync_and_async_get_events_and_their_mistakes_are_counted() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -213,6 +213,20 @@ def test_unsubscribing_an_all_market_stream_ends_its_symbols_and_resubscribing_r
     session.subscribe((ALL,))
     session.feed("trade X 3", 102)
     assert len(at.of(Connected)) == 3
+
+
+def test_of_two_subscriptions_to_one_stream_the_second_keeps_it_alive() -> None:
+    twin = Subscription("toy", "trade", "X", "x@aggregated")
+    at = stage(X, twin)
+    session = at.session()
+    session.subscribe((X, twin))
+    session.feed("trade X 1", 1)
+    session.unsubscribe((twin,))
+    session.feed("trade X 2", 2)
+    assert at.kinds() == ["connected", "trade", "trade"]
+    session.plan = evolve(session.plan, subscriptions=(X,))
+    session.unsubscribe((X,))
+    assert at.kinds()[-1] == "disconnected"
 
 
 def test_a_native_stream_nobody_can_attribute_is_never_called_silent() -> None:
