@@ -63,9 +63,11 @@ class Drain:
     async def run(self) -> None:
         """Drain until the buffer is closed and empty; opens the sink first if `try_open` could not."""
         backoff = Backoff(cap_s=_RETRY_CAP_S)
-        while self.state != "ok" and not await self.try_open():
+        while self.state != "ok":
             if self.buffer.closed and not len(self.buffer):
                 return
+            if await self.try_open():
+                break
             await self.buffer.rest(backoff.next_s())
         while batch := await self.buffer.take():
             self._holding = batch

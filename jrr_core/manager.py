@@ -214,9 +214,9 @@ class Manager:
         self._begun = True
         opened: list[Drain] = []
         try:
-            for drain in self.drains:
-                opened.append(drain)
-                await drain.try_open()
+            await self._open_sinks(opened)
+            # From here on a drain opens its sink itself where that did not come about yet.
+            opened = self.drains
             async with asyncio.TaskGroup() as group:
                 self._running = group
                 self._readers += [self._spawn(r.run(), f"sink {r.sink.name}") for r in self.drains]
@@ -239,6 +239,24 @@ class Manager:
                 self._stopped.set()
         if self._failure is not None:
             raise self._failure
+
+    async def _open_sinks(self, opened: list[Drain]) -> None:
+        """Try each sink once; a stop does not wait for one that hangs. Raises ConfigError and PluginError."""
+
+        async def open_all() -> None:
+            for drain in self.drains:
+                opened.append(drain)
+                await drain.try_open()
+
+        opening, stopping = asyncio.ensure_future(open_all()), asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((opening, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            cut_short = opening.cancel()
+            stopping.cancel()
+            await asyncio.gather(opening, stopping, return_exceptions=True)
+        if not cut_short:
+            opening.result()
 
     def _start_lines(self, exchange: Exchange) -> None:
         """Run what is not running yet of an exchange; nothing before the start, nor once the run is stopping."""

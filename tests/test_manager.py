@@ -454,6 +454,29 @@ def test_a_sink_whose_settings_are_wrong_is_told_before_anything_connects() -> N
     asyncio.run(main())
 
 
+def test_a_stop_does_not_wait_for_a_sink_that_hangs_while_it_opens() -> None:
+    class Hanging(MemorySink):
+        async def open(self) -> None:
+            self.opened += 1
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        async with toy_server() as server:
+            sink = Hanging()
+            manager = await managed(server, sink, stop_s=0.2)
+            await manager.subscribe(["toy:trade:X"])
+            task = asyncio.ensure_future(manager.start_all_listeners())
+            await until(lambda: sink.opened)
+            began = time.monotonic()
+            await manager.stop()
+            await task
+            assert time.monotonic() - began < 1
+            assert sink.closed == 1
+            assert not server.opened_s
+
+    asyncio.run(main())
+
+
 def test_being_cancelled_stores_what_is_buffered_first() -> None:
     async def main() -> None:
         async with toy_server(says("trade X 1 2 3")) as server:
