@@ -1,6 +1,7 @@
 """`jrr demo`: the whole road, from simulated exchanges in a child process into a real store, checked at the end."""
 
 import asyncio
+import shutil
 import sys
 import tempfile
 import time
@@ -203,8 +204,14 @@ def _next(outcome: _Outcome, db: str, plugins: Plugins) -> list[str]:
         for name, exchange in exchanges.items()
         for stream in exchange["streams"][:1]
     ]
-    setting = f"--set sinks.{outcome.sink.name}.path"
+    setting, jrr = f"--set sinks.{outcome.sink.name}.path", _command()
     return [
-        f"jrr coverage {setting}={db}",
-        f"jrr run --plugins {','.join([*names, sink])} {setting}=live.db " + " ".join(wanted),
+        f"{jrr} coverage {setting}={db}",
+        f"{jrr} run --plugins {','.join([*names, sink])} {setting}=live.db " + " ".join(wanted),
     ]
+
+
+def _command() -> str:
+    """Return what to type for `jrr`: in a checkout it is not on the PATH."""
+    typed = sys.argv[0]
+    return typed if Path(typed).name == "jrr" and shutil.which("jrr") is None else "jrr"

@@ -1,5 +1,6 @@
 """Tickertape against the rules every exchange plugin keeps, and its own few facts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from jrr_tickertape import Tickertape, TickertapeSettings
 from jrr_core.errors import ConfigError
 from jrr_core.parser import Parser
 from jrr_core.subscription import Subscription
+from jrr_core.testing.connector_suite import ConnectorSuite
 from jrr_core.testing.parser_suite import ParserSuite
 
 
@@ -17,6 +19,15 @@ class TestParser(ParserSuite):
 
     def make_parser(self) -> Parser:
         return Tickertape(TickertapeSettings()).parser(None)
+
+
+class TestConnector(ConnectorSuite):
+    connector = Tickertape
+    wanted = ("tickertape:trade:BTC-USD", "tickertape:quote:BTC-USD", "tickertape:quote:ETH-USD")
+    takes_any_native = True
+
+    def many(self, count: int) -> Sequence[str]:
+        return [f"tickertape:trade:C{number}-USD" for number in range(count)]
 
 
 def test_all_subscriptions_go_out_in_one_message() -> None:
