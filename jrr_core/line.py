@@ -19,7 +19,7 @@ from .transport import ConnectFailed, Socket, open_socket
 
 # A connection that lived so long was healthy: the next failure starts the backoff anew.
 _HEALTHY_S = 60.0
-# How long a successor may take to deliver every stream before the old connection is let go all the same.
+# How long a successor that delivers may leave some streams out before the old connection is let go all the same.
 _HANDOVER_S = 30.0
 # What the old connection still has under way when the successor has delivered.
 _OVERLAP_S = 1.0
@@ -39,6 +39,7 @@ class Line:
         self.plan = plan
         self.sessions: set[Session] = set()
         self.trouble: str | None = None
+        self._newest: Session | None = None
         self._make_parser = make_parser
         self._around = around
         self._attempts = attempts
@@ -52,7 +53,7 @@ class Line:
         Raises, in a group, ConfigError for a bad address and PluginError for
         a connector that cannot make a parser.
         """
-        old: tuple[Session, asyncio.Task[str]] | None = None
+        renewing = False
         async with asyncio.TaskGroup() as group:
             while True:
                 socket = await self._connect()
@@ -61,20 +62,19 @@ class Line:
                 except JrrError:
                     await socket.close()
                     raise
+                self._newest = session
+                self._around.counters.rotations += renewing
                 ended = group.create_task(self._live(session, socket))
-                if old is not None:
-                    group.create_task(self._hand_over(*old, session))
-                    self._around.counters.rotations += 1
                 rotating = group.create_task(session.rotating.wait())
                 await asyncio.wait((ended, rotating), return_when=asyncio.FIRST_COMPLETED)
                 rotating.cancel()
-                if ended.done():
-                    old = None
-                    await self._recover(session, ended.result())
-                else:
-                    old = (session, ended)
+                renewing = not ended.done()
+                if renewing:
                     say(logging.INFO, "rotating", f"{session.name}: opening its successor ({session.rotate_reason})",
                         session=session.name, reason=session.rotate_reason)  # fmt: skip
+                    group.create_task(self._hand_over(session, ended))
+                else:
+                    await self._recover(session, ended.result())
 
     def unsubscribe(self, unwanted: Sequence[Subscription]) -> None:
         """Drop streams from the plan and from the live connections."""
@@ -130,21 +130,33 @@ class Line:
             self.sessions.discard(session)
             await socket.close()
 
-    async def _hand_over(self, old: Session, ended: asyncio.Task[str], successor: Session) -> None:
-        """End the old session once the successor delivers all it delivered."""
-        deadline = time.monotonic() + _HANDOVER_S
-        while time.monotonic() < deadline and not ended.done():
-            if old.live.keys() <= successor.live.keys():
+    async def _hand_over(self, old: Session, ended: asyncio.Task[str]) -> None:
+        """End the old session once a successor delivers what it delivered; until one does, the old one goes on."""
+        while not ended.done():
+            heir = self._newest
+            if heir is not old and heir in self.sessions and _replaces(heir, old):
                 await asyncio.sleep(_OVERLAP_S)
-                break
+                if heir in self.sessions:
+                    old.end_reason = "rotated"
+                    ended.cancel()
+                    return
             await asyncio.sleep(0.1)
-        old.end_reason = "rotated"
-        ended.cancel()
+        self._lost(old, ended.result())
 
     async def _recover(self, session: Session, reason: str) -> None:
-        self._around.counters.reconnects += 1
-        say(logging.WARNING, "disconnected", f"{session.name}: {reason}; reconnecting",
-            session=session.name, reason=reason)  # fmt: skip
+        self._lost(session, reason)
         if time.monotonic() - session.started > _HEALTHY_S:
             self._backoff.reset()
         await asyncio.sleep(self._backoff.next_s())
+
+    def _lost(self, session: Session, reason: str) -> None:
+        self._around.counters.reconnects += 1
+        say(logging.WARNING, "disconnected", f"{session.name}: {reason}; reconnecting",
+            session=session.name, reason=reason)  # fmt: skip
+
+
+def _replaces(heir: Session, old: Session) -> bool:
+    """Whether the heir delivers what the old session delivered, or, sparse streams aside, has long delivered."""
+    if old.live.keys() <= heir.live.keys():
+        return True
+    return bool(heir.live) and time.monotonic() - heir.started > _HANDOVER_S

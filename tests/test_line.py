@@ -193,18 +193,51 @@ def test_rotation_opens_the_successor_first_and_loses_nothing() -> None:
     asyncio.run(main())
 
 
-def test_the_old_connection_is_let_go_in_time_though_the_successor_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_old_connection_is_let_go_in_time_though_one_stream_of_the_successor_is_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(line_module, "_HANDOVER_S", 0.1)
 
     async def main() -> None:
         async def script(server: ToyServer, connection: ServerConnection, number: int) -> None:
+            await connection.send(f"trade X {number}")
             if number == 1:
+                await connection.send("trade Y 1")
+                await connection.send("rotate")
+
+        async with running(script, wanted=(X, Y)) as at:
+            await until(lambda: at.of(Disconnected))
+            assert {event.reason for event in at.of(Disconnected)} == {"rotated"}
+            assert at.counters.reconnects == 0
+
+    asyncio.run(main())
+
+
+def test_the_old_connection_goes_on_while_successors_die_or_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_module, "_HANDOVER_S", 0.05)
+
+    async def main() -> None:
+        first: list[ServerConnection] = []
+
+        async def script(server: ToyServer, connection: ServerConnection, number: int) -> None:
+            if number == 1:
+                first.append(connection)
                 await connection.send("trade X 1")
                 await connection.send("rotate")
+            elif number == 2:
+                await connection.close(1011, "not yet")
+            elif number == 3:
+                await first[0].send("trade X 2")
+                await asyncio.sleep(0.3)
+                await first[0].send("trade X 3")
+                await until(lambda: 3 in at.ids())
+                await connection.send("trade X 3")
 
         async with running(script) as at:
             await until(lambda: at.of(Disconnected))
-            assert at.of(Disconnected)[0].reason == "rotated"
+            assert at.ids() == [1, 2, 3, 3]
+            assert [event.reason for event in at.of(Disconnected)] == ["rotated"]
+            assert (at.counters.rotations, at.counters.reconnects) == (1, 1)
 
     asyncio.run(main())
 
@@ -221,7 +254,7 @@ def test_an_old_connection_that_dies_during_the_handover_says_why() -> None:
         async with running(script) as at:
             await until(lambda: at.of(Disconnected))
             assert "1001 going away" in at.of(Disconnected)[0].reason
-            assert at.counters.reconnects == 0
+            await until(lambda: at.counters.reconnects == 1)
 
     asyncio.run(main())
 
