@@ -65,7 +65,11 @@ class Acked:
 
 @define(frozen=True, weakref_slot=False)
 class Refused:
-    """The exchange refused `key`: `what` names the stream, `reason` is the exchange's text. Others go on."""
+    """The exchange refused `key`; others go on.
+
+    `what` names the stream, "" where the answer does not tell: core then
+    quotes the message sent under `key`. `reason` is the exchange's text.
+    """
 
     key: str
     what: str

@@ -28,6 +28,8 @@ _WATCH_S = 0.25
 # this many of its usual intervals.
 _DEAD_INTERVALS = 100
 _HABIT_FRAMES = 100
+# As much of a refused message as a line of log quotes.
+_QUOTED_CHARS = 400
 
 
 class SessionOver(JrrError):  # noqa: N818 - says what happened, not whose fault
@@ -74,7 +76,8 @@ class Session:
         self._last_recv_ns = time.time_ns()
         self._last_sign = self._last_data = self.started
         self._outbox: asyncio.Queue[Send] = asyncio.Queue()
-        self._unanswered: dict[str, float] = {}
+        self._unanswered: dict[str, tuple[float, str]] = {}
+        self._refused_unnamed = False
         self._errands: set[asyncio.Task[None]] = set()
 
     def feed(self, payload: str | bytes, ts_recv: int) -> None:
@@ -187,10 +190,14 @@ class Session:
                     if stream is not None:
                         self._revive(stream, self._last_recv_ns)
             case Refused(key, what, reason):
-                self._unanswered.pop(key, None)
-                self._around.counters.refused += 1
-                say(logging.ERROR, "subscription_refused", f"{self.plan.exchange} refused {what}: {reason}",
-                    exchange=self.plan.exchange, stream=what, reason=reason)  # fmt: skip
+                _, text = self._unanswered.pop(key, (0.0, ""))
+                self._refused_unnamed = self._refused_unnamed or not key
+                self._refused(what or (f"the request {_shortened(text)}" if text else "a request of ours"), reason)
+
+    def _refused(self, what: str, reason: str) -> None:
+        self._around.counters.refused += 1
+        say(logging.ERROR, "subscription_refused", f"{self.plan.exchange} refused {what}: {reason}",
+            exchange=self.plan.exchange, stream=what, reason=reason)  # fmt: skip
 
     def rotate(self, reason: str) -> None:
         """Ask for a successor connection; this one goes on until the successor delivers."""
@@ -290,7 +297,7 @@ class Session:
             message = await self._outbox.get()
             await spacing.wait()
             for key in message.acks:
-                self._unanswered[key] = time.monotonic() + self._around.settings.ack_timeout_s
+                self._unanswered[key] = time.monotonic() + self._around.settings.ack_timeout_s, message.text
             await socket.send(message.text)
 
     async def _ping(self, socket: OpenSocket, interval_s: float) -> None:
@@ -320,8 +327,15 @@ class Session:
         settings = self._around.settings
         if now - self._last_sign > settings.stale_s:
             raise SessionOver(f"no frame for {settings.stale_s:g} s")
-        late = [key for key, deadline in self._unanswered.items() if now > deadline]
-        if late:
+        late = [key for key, (deadline, _) in self._unanswered.items() if now > deadline]
+        if late and self._refused_unnamed:
+            # A refusal that named nothing meant what nothing else answered for.
+            for key in late:
+                del self._unanswered[key]
+            say(logging.ERROR, "subscription_unanswered",
+                f"{self.plan.exchange} never answered for {', '.join(sorted(late))}: what it refused without a name",
+                exchange=self.plan.exchange, streams=sorted(late))  # fmt: skip
+        elif late:
             raise SessionOver(f"no answer to {', '.join(sorted(late)[:5])} within {settings.ack_timeout_s:g} s")
         if self._frames > _HABIT_FRAMES:
             usual_s = (self._last_data - self.started) / self._frames
@@ -343,3 +357,8 @@ class Session:
             )
             say(logging.WARNING, "stream_silent", f"{subscription}: {text}",
                 stream=str(subscription), finding=finding)  # fmt: skip
+
+
+def _shortened(text: str) -> str:
+    """Return a message of ours short enough for a line of log."""
+    return text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]} ... ({len(text)} characters)"

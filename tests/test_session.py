@@ -344,6 +344,35 @@ def test_a_refused_subscription_is_counted_and_the_session_goes_on() -> None:
     asyncio.run(main())
 
 
+def test_a_refusal_without_a_name_quotes_the_message_it_answers(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        at, pipe = stage(X, Y, acked=True), Pipe()
+        running = asyncio.ensure_future(at.session().run(pipe))
+        await until(lambda: len(pipe.sent) == 2)
+        pipe.say("refuse? trade:Y")
+        await until(lambda: at.counters.refused == 1)
+        assert "toy refused the request sub trade Y: no such stream" in caplog.text
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_a_refusal_that_names_nothing_means_what_stays_unanswered(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        at, pipe = stage(X, Y, acked=True, ack_timeout_s=0.1), Pipe()
+        running = asyncio.ensure_future(at.session().run(pipe))
+        await until(lambda: len(pipe.sent) == 2)
+        pipe.say("refuse?", "ack trade:X")
+        await until(lambda: "toy never answered for trade:Y" in caplog.text)
+        await asyncio.sleep(0.05)
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+
+
 def test_the_keepalive_text_is_sent_when_idle_only() -> None:
     async def main() -> None:
         at, pipe = stage(keepalive_s=0.1), Pipe()

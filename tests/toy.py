@@ -1,7 +1,7 @@
 """A small exchange, its server on loopback, and a sink in memory: what the runtime's tests run against.
 
 The protocol is one word and its arguments per frame: `trade X 1`, `gap X 3`,
-`ack KEY`, `refuse KEY`, `rotate`, `get`, `bad` (ParseError), `boom` (a parser's
+`ack KEY`, `refuse KEY`, `refuse? [KEY]` (without a name), `rotate`, `get`, `bad` (ParseError), `boom` (a parser's
 mistake), `junk` (no event at all); anything else is a control frame.
 """
 
@@ -80,6 +80,8 @@ class ToyParser:
             self.requests.append(Acked(rest[0], proves))
         elif word == "refuse":
             self.requests.append(Refused(rest[0], rest[0], "no such stream"))
+        elif word == "refuse?":
+            self.requests.append(Refused("".join(rest), "", "no such stream"))
         elif word == "rotate":
             self.requests.append(Rotate("the exchange said so"))
         elif word == "get":

@@ -231,7 +231,7 @@ class Parser:
         key = "" if bare.id is None else str(bare.id)
         problem = bare.error or (messages.ProblemRow(bare.code, bare.msg or "") if bare.code is not None else None)
         if problem is not None:
-            self.requests.append(Refused(key, f"request {key or '(without id)'}", f"{problem.code} {problem.msg}"))
+            self.requests.append(Refused(key, "", f"{problem.code} {problem.msg}"))
         elif bytes(bare.result) and key:
             self.requests.append(Acked(key))
         else:
