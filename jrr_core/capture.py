@@ -24,14 +24,12 @@ from attrs import define, validators
 from .errors import ConfigError, ParseError
 from .frame import Frame
 from .journal import say
+from .lines import Damage, numbered_lines
 from .setting import setting
 from .wire import Struct, decoder, encode
 
 # Frames that may wait for the disk; beyond it they are counted as lost instead of filling memory.
 _MOST_WAITING = 200_000
-# Four times the largest frame a session takes.
-_MAX_LINE = 64 * 2**20
-_CHUNK = 256 * 1024
 # Receive times before 2001 or beyond 2262 are in another unit than nanoseconds.
 _TS_RANGE = (10**18, 2**63 - 1)
 _GZIP = 16 + zlib.MAX_WBITS
@@ -46,14 +44,6 @@ class CaptureSettings:
         10_000_000_000, "Size of a run's file at which capturing stops; collecting goes on.", validator=validators.ge(1)
     )
     flush_s: float = setting(1.0, "Seconds a frame may wait before it is on disk.", validator=validators.gt(0))
-
-
-@define(frozen=True)
-class Damage:
-    """A line (counted from 1) that holds no frame, and why; the reader goes on behind it where it can."""
-
-    line: int
-    reason: str
 
 
 class _Entry(Struct, kw_only=True, omit_defaults=True):
@@ -141,16 +131,13 @@ def read_capture(path: Path, exchange: str | None = None) -> Iterator[tuple[str 
     names the exchange of plain lines. Raises ConfigError for a file that
     cannot be read, and for plain lines without `exchange`.
     """
-    number = 0
     try:
         with path.open("rb") as source:
-            for line in _lines(source):
-                if isinstance(line, str):
-                    yield Damage(number + 1, line)
-                    continue
-                number += 1
-                if line:
-                    yield _parse(line, number, exchange)
+            for item in numbered_lines(source):
+                if isinstance(item, Damage):
+                    yield item
+                elif item[1]:
+                    yield _parse(item[1], item[0], exchange)
     except OSError as error:
         raise ConfigError(f"cannot read the capture {path}: {error.strerror}") from None
 
@@ -215,47 +202,3 @@ def _own(line: bytes, number: int) -> tuple[str | None, Frame] | Damage:
     if not 0 < entry.ts <= _TS_RANGE[1]:
         return Damage(number, f"{entry.ts} is not a time in nanoseconds since 1970")
     return entry.session, Frame(entry.exchange, payload, entry.ts, entry.tag, entry.status)
-
-
-def _lines(source: BinaryIO) -> Iterator[bytes | str]:
-    """Yield lines as bytes, and damage to the file itself as text."""
-    rest = b""
-    for part in _parts(source):
-        if isinstance(part, str):
-            # What stands before the damage is cut off somewhere inside its line.
-            rest = b""
-            yield part
-            continue
-        *whole, rest = (rest + part).split(b"\n")
-        for line in whole:
-            yield line.strip()
-        if len(rest) > _MAX_LINE:
-            yield f"a line of more than {_MAX_LINE} bytes"
-            return
-    if rest.strip():
-        yield rest.strip()
-
-
-def _parts(source: BinaryIO) -> Iterator[bytes | str]:
-    chunk = source.read(_CHUNK)
-    if chunk[:2] != b"\x1f\x8b":
-        while chunk:
-            yield chunk
-            chunk = source.read(_CHUNK)
-        return
-    unpack = zlib.decompressobj(_GZIP)
-    try:
-        while chunk:
-            yield unpack.decompress(chunk)
-            if unpack.eof:
-                # Members may follow one another, with zeros as padding.
-                chunk = unpack.unused_data.lstrip(b"\0")
-                unpack = zlib.decompressobj(_GZIP)
-                chunk = chunk or source.read(_CHUNK).lstrip(b"\0")
-                if not chunk:
-                    return
-            else:
-                chunk = source.read(_CHUNK)
-        yield "the file ends inside its gzip stream: its writer was killed or is still writing"
-    except zlib.error as error:
-        yield f"the gzip stream is damaged: {error}"

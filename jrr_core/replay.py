@@ -15,13 +15,14 @@ from attrs import Factory, define
 
 from .buffer import Buffer
 from .bus import Bus
-from .capture import Damage, read_capture
+from .capture import read_capture
 from .config import Config, structure
 from .counters import SinkCounters
 from .drain import Drain
 from .errors import ConfigError, ParseError
 from .events import Connected, Disconnected, Gap, Message, StreamEvent
 from .frame import Frame
+from .lines import Damage
 from .parser import Parser
 from .plugins import Plugins
 from .quarantine import Quarantine

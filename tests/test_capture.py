@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jrr_core.capture import Capture, CaptureSettings, Damage, read_capture
+from jrr_core.capture import Capture, CaptureSettings, read_capture
 from jrr_core.errors import ConfigError
 from jrr_core.frame import Frame
+from jrr_core.lines import Damage
 
 TS = 1_723_161_255_030_314_667
 LINES = [f'{TS + n} {{"n":{n}}}' for n in range(5)]
@@ -123,6 +124,14 @@ def test_plain_lines_are_known_by_content_not_by_name(tmp_path: Path, packed: bo
     assert frames_of(file) == [(None, Frame("x", f'{{"n":{n}}}', TS + n)) for n in range(5)]
 
 
+def test_a_byte_order_mark_belongs_to_no_line(tmp_path: Path) -> None:
+    data = b"\xef\xbb\xbf" + "\n".join(LINES).encode()
+    for number, content in enumerate((data, gzip.compress(data))):
+        file = tmp_path / str(number)
+        file.write_bytes(content)
+        assert len(frames_of(file)) == 5
+
+
 def test_gzip_members_may_follow_one_another(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"".join(gzip.compress(f"{line}\n".encode()) for line in LINES) + b"\0" * 100)
@@ -171,6 +180,35 @@ def test_a_truncated_gzip_gives_what_is_whole_and_one_damage(tmp_path: Path) -> 
     assert [item[1].ts_recv - TS for item in found[:-1] if not isinstance(item, Damage)] == list(range(len(found) - 1))
     assert found[-1].line == len(found)
     assert len(found) > 1_000
+
+
+def test_a_wrong_checksum_costs_no_line(tmp_path: Path) -> None:
+    whole = gzip.compress("".join(f"{line}\n" for line in LINES).encode())
+    file = tmp_path / "f"
+    file.write_bytes(whole[:-8] + b"\0" * 8)
+    *found, last = read_capture(file, "x")
+    assert len(found) == 5
+    assert last == Damage(6, "the gzip stream is damaged: Error -3 while decompressing data: incorrect data check")
+
+
+def test_lines_before_a_flipped_bit_are_read(tmp_path: Path) -> None:
+    lines = [f'{TS + n} {{"n":{n * n * 7919}}}' for n in range(5_000)]
+    damaged = bytearray(gzip.compress("\n".join(lines).encode()))
+    damaged[len(damaged) // 2 :] = b"\xff" * 2_000
+    file = tmp_path / "f"
+    file.write_bytes(damaged)
+    found = list(read_capture(file, "x"))
+    assert len(found) > 1_000
+    assert all(not isinstance(item, Damage) and item[1].ts_recv == TS + n for n, item in enumerate(found[:1_000]))
+    assert isinstance(found[-1], Damage)
+
+
+def test_behind_a_line_too_long_the_rest_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jrr_core.lines._MAX_LINE", 300_000)
+    file = tmp_path / "f"
+    file.write_text("\n".join([LINES[0], "x" * 2_000_000, *LINES[1:], "y" * 1_000_000]))
+    assert damages_of(file) == [(2, "a line of more than 300000 bytes"), (7, "a line of more than 300000 bytes")]
+    assert sum(not isinstance(item, Damage) for item in read_capture(file, "x")) == 5
 
 
 @given(st.binary(max_size=200), st.integers(0, 400), st.booleans())
