@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any, ParamSpec, TypeVar
 
 from attrs import evolve
@@ -105,16 +106,41 @@ class Exchange:
         return self.instruments
 
     def unsubscribe(self, unwanted: Iterable[Subscription]) -> Sequence[Line]:
-        """Drop streams (native symbols); return the lines that carry nothing any more, for the caller to end."""
-        gone = [s for s in map(self._known, unwanted) if s is not None]
+        """Drop streams; return the lines that carry nothing any more, for the caller to end.
+
+        Streams are named as they were subscribed, or by any other name of
+        their symbol. Raises ConfigError for one that is not subscribed, and
+        drops nothing then.
+        """
+        gone, waiting = [], []
+        for subscription in unwanted:
+            carried = self._carried(subscription)
+            if not carried and subscription not in self.unresolved:
+                raise self._not_subscribed(subscription)
+            gone += carried
+            waiting.append(subscription)
+        self.unresolved = [s for s in self.unresolved if s not in waiting]
         for line in self.lines:
             if any(s in gone for s in line.plan.subscriptions):
                 line.unsubscribe(gone)
         for subscription in gone:
-            del self.wanted[str(subscription)]
+            self.wanted.pop(str(subscription), None)
         empty = [line for line in self.lines if not line.plan.subscriptions]
         self.lines = [line for line in self.lines if line.plan.subscriptions]
         return empty
+
+    def _carried(self, subscription: Subscription) -> list[Subscription]:
+        """Return what is planned of a subscription, by the name it has or those its symbol stands for."""
+        names = [str(subscription)]
+        listed = self.instruments
+        if names[0] not in self.wanted and subscription.native is None and listed is not None and len(listed):
+            symbols = listed.resolve(subscription.symbol)
+            names = [str(evolve(subscription, symbol=symbol)) for symbol in symbols]
+        return [self.wanted[name] for name in names if name in self.wanted]
+
+    def _not_subscribed(self, subscription: Subscription) -> ConfigError:
+        near = get_close_matches(str(subscription), self.wanted, n=3)
+        return ConfigError(f"{subscription} is not subscribed" + (f"; did you mean {', '.join(near)}?" if near else ""))
 
     def _known(self, subscription: Subscription) -> Subscription | None:
         """Return the subscription as planned; a native one is known by the name the user wrote."""

@@ -71,11 +71,7 @@ class Manager:
         Raises ConfigError naming the exchange, channel or symbol that does
         not exist; nothing of that exchange's part is then subscribed.
         """
-        by_exchange: dict[str, list[Subscription]] = {}
-        for item in wanted:
-            subscription = Subscription.parse(item) if isinstance(item, str) else item
-            by_exchange.setdefault(subscription.exchange, []).append(subscription)
-        chosen = {self._exchange(name): subscriptions for name, subscriptions in by_exchange.items()}
+        chosen = self._by_exchange(wanted)
         found = await asyncio.gather(
             *[exchange.subscribe(subscriptions) for exchange, subscriptions in chosen.items()], return_exceptions=True
         )
@@ -90,10 +86,13 @@ class Manager:
         await self.subscribe([Subscription.of(exchange, stream) for stream in streams])
 
     async def unsubscribe(self, unwanted: Iterable[Subscription | str]) -> None:
-        """Stop collecting these; symbols are native, or the native stream names they were subscribed by."""
-        for item in unwanted:
-            subscription = Subscription.parse(item) if isinstance(item, str) else item
-            for line in self._exchange(subscription.exchange).unsubscribe([subscription]):
+        """Stop collecting these, named as they were subscribed or by another name of the same symbol.
+
+        Raises ConfigError for what is not subscribed; nothing of that
+        exchange's part is then dropped.
+        """
+        for exchange, subscriptions in self._by_exchange(unwanted).items():
+            for line in exchange.unsubscribe(subscriptions):
                 task = self._lines.pop(line, None)
                 if task is not None:
                     task.cancel()
@@ -150,7 +149,8 @@ class Manager:
         """Connect, collect and store until `stop()`; then stop in order.
 
         Raises ConfigError for what the user must change (a sink's settings),
-        before any connection is made.
+        before any connection is made, and for a second start: a manager runs
+        once.
         """
         await self._collect(None, None)
 
@@ -197,6 +197,13 @@ class Manager:
     def _all_readers(self) -> list[Drain | Notifier]:
         return [*self.drains, *self.notifiers]
 
+    def _by_exchange(self, named: Iterable[Subscription | str]) -> dict[Exchange, list[Subscription]]:
+        chosen: dict[Exchange, list[Subscription]] = {}
+        for item in named:
+            subscription = Subscription.parse(item) if isinstance(item, str) else item
+            chosen.setdefault(self._exchange(subscription.exchange), []).append(subscription)
+        return chosen
+
     def _exchange(self, name: str) -> Exchange:
         try:
             return self.exchanges[name]
@@ -210,6 +217,8 @@ class Manager:
         self._stopping.set()
 
     async def _collect(self, for_s: float | None, on_tick: Callable[[dict[str, Any]], None] | None) -> None:
+        if self._begun:
+            raise ConfigError("this manager has been started before; build another one for another run")
         self._started = time.monotonic()
         self._begun = True
         opened: list[Drain] = []

@@ -159,10 +159,54 @@ def test_unsubscribing_the_last_stream_of_a_line_hands_the_line_back() -> None:
         at = exchange()
         await at.subscribe(wanted("trade:X", "trade:Y"))
         assert at.unsubscribe(wanted("trade:X")) == []
-        (line,) = at.unsubscribe(wanted("trade:Y", "trade:unknown"))
+        (line,) = at.unsubscribe(wanted("trade:Y", "trade:Y"))
         assert not line.plan.subscriptions
         assert not at.lines
         assert not at.wanted
+
+    asyncio.run(main())
+
+
+def test_what_is_not_subscribed_cannot_be_dropped_and_nothing_else_is_then() -> None:
+    async def main() -> None:
+        async with toy_server() as server:
+            server.pages["/instruments"] = (200, "AX AY", {})
+            at = exchange(server)
+            await at.subscribe(wanted("trade:AX"))
+            for stream, words in {
+                "trade:AY": "toy:trade:AY is not subscribed; did you mean toy:trade:AX",
+                "trade:NO": "toy has no symbol 'NO'",
+                "trade:Q*": "no active instrument",
+                "ax@trades": "toy:ax@trades is not subscribed",
+            }.items():
+                with pytest.raises(ConfigError, match=words):
+                    at.unsubscribe(wanted("trade:AX", stream))
+            assert list(at.wanted) == ["toy:trade:AX"]
+
+    asyncio.run(main())
+
+
+def test_streams_are_dropped_by_canonical_symbols_and_patterns_too() -> None:
+    async def main() -> None:
+        async with toy_server() as server:
+            server.pages["/instruments"] = (200, "AX AY BX", {})
+            at = exchange(server)
+            await at.subscribe(wanted("trade:A*", "trade:BX"))
+            assert at.unsubscribe(wanted("trade:BX-USDT")) == []
+            assert list(at.wanted) == ["toy:trade:AX", "toy:trade:AY"]
+            assert len(at.unsubscribe(wanted("trade:A*"))) == 1
+            assert not at.wanted
+
+    asyncio.run(main())
+
+
+def test_a_pattern_that_waits_for_the_list_is_dropped_as_it_was_written() -> None:
+    async def main() -> None:
+        async with toy_server() as server:
+            at = exchange(server)
+            await at.subscribe(wanted("trade:A*", "trade:B*"))
+            at.unsubscribe(wanted("trade:A*"))
+            assert [str(item) for item in at.unresolved] == ["toy:trade:B*"]
 
     asyncio.run(main())
 

@@ -115,6 +115,8 @@ def test_subscribing_and_unsubscribing_work_while_running() -> None:
                 await manager.subscribe_exchange("toy", ["trade:Y"])
                 await until(lambda: len(server.open) == 2)
                 await manager.unsubscribe(["toy:trade:X"])
+                with pytest.raises(ConfigError, match="toy:trade:X is not subscribed"):
+                    await manager.unsubscribe(["toy:trade:X"])
                 await until(lambda: len(server.open) == 1)
                 await server.send("trade Y 5")
                 await until(lambda: sink.ids("Y") == ["5"])
@@ -327,6 +329,25 @@ def test_a_subscriber_may_stop_the_manager() -> None:
             manager.add_subscriber("trade", enough)
             await asyncio.wait_for(manager.start_all_listeners(), 3)
             assert sink.ids() == ["1", "2", "3"]
+
+    asyncio.run(main())
+
+
+def test_a_manager_runs_once_and_a_second_start_harms_nothing() -> None:
+    async def main() -> None:
+        async with toy_server(says("trade X 1")) as server:
+            sink = MemorySink()
+            manager = await managed(server, sink)
+            await manager.subscribe(["toy:trade:X"])
+            async with running(manager) as task:
+                await until(lambda: sink.ids() == ["1"])
+                with pytest.raises(ConfigError, match="started before"):
+                    await manager.start_all_listeners()
+                await server.send("trade X 2")
+                await until(lambda: sink.ids() == ["1", "2"])
+            await task
+            with pytest.raises(ConfigError, match="started before"):
+                await manager.run(1.0)
 
     asyncio.run(main())
 
