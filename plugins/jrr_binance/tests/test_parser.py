@@ -246,11 +246,37 @@ def test_recorded_snapshot_that_names_its_symbol_needs_no_guess() -> None:
         read(parser, TOP)
 
 
-def test_two_early_snapshots_without_symbol_are_ambiguous() -> None:
+def test_of_early_snapshots_the_latest_begins_the_book() -> None:
     parser = replay()
-    read(parser, TOP)
+    for sequence in (5, 7):
+        assert read(parser, TOP | {"lastUpdateId": sequence}) == ()
+    book = wrapped("btcusdt@depth@100ms", update(7, 8))
+    assert [event.sequence for event in read(parser, book) if isinstance(event, BookSnapshot)] == [7]
+
+
+def test_early_snapshots_of_several_symbols_are_told_once() -> None:
+    parser = replay()
+    for sequence in (5, 7):
+        read(parser, TOP | {"lastUpdateId": sequence})
+    read(parser, wrapped("btcusdt@depth@100ms", update(7, 8)))
+    other = wrapped("ethusdt@depth@100ms", update(7, 8, "ETHUSDT"))
+    with pytest.raises(ParseError, match="BTCUSDT may have begun from another's"):
+        read(parser, other)
+    assert not read(parser, other)
+
+
+def test_snapshots_without_symbol_and_without_end_are_refused() -> None:
+    parser = replay()
+    for _ in range(10):
+        assert read(parser, TOP) == ()
     with pytest.raises(ParseError, match="names no symbol"):
         read(parser, TOP)
+
+
+def test_mark_prices_of_a_pair_come_as_one_array() -> None:
+    rows = [MARK | {"s": symbol, "st": 2} for symbol in ("BTCUSD_PERP", "BTCUSD_261225")]
+    marks = read(replay("binance-coinm"), wrapped("btcusd@markPrice", rows))
+    assert {event.symbol for event in marks} == {"BTCUSD_PERP", "BTCUSD_261225"}
 
 
 def test_snapshot_from_our_own_capture_is_known_by_its_tag() -> None:

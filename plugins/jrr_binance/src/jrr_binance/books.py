@@ -15,6 +15,8 @@ from .products import Product
 TAG = "depth:"
 # A snapshot the exchange refuses (unknown symbol, bad parameter) is tried again so much later.
 _REFUSED_RETRY_S = 60.0
+# Snapshots before any update of a recording; more are spot's tops of book without their wrapper, of no known symbol.
+_MOST_HELD = 10
 
 
 class Books:
@@ -33,12 +35,19 @@ class Books:
         self._syncs: dict[str, DepthSync] = {}
         self._refused: set[str] = set()
         self._held: tuple[messages.SnapshotRow, int] | None = None
+        self._held_count = 0
 
     def update(self, update: BookDelta) -> Sequence[Message]:
         """Take an update of any symbol; return what may be published."""
         sync = self._syncs.get(update.symbol)
         if sync is not None:
             return sync.update(update)
+        if self._syncs and self._held_count > 1:
+            self._held_count = 0
+            raise ParseError(
+                f"book snapshots without symbol came before any update, and books of several symbols follow: that of "
+                f"{next(iter(self._syncs))} may have begun from another's"
+            )
         sync = self._open(update.symbol)
         if self._held is None:
             return sync.update(update)
@@ -70,8 +79,9 @@ class Books:
     def bare_snapshot(self, payload: Raw | bytes | str, ts_recv: int) -> Sequence[Message]:
         """Take a recorded REST snapshot without tag: it is of the symbol it names, or of the recording's only book.
 
-        Before any book update it is kept for the first symbol to appear.
-        Raises ParseError where several symbols could be meant.
+        Before any book update it is kept for the first symbol to appear, the
+        latest of several. Raises ParseError where several symbols could be
+        meant, and for more snapshots than a recording begins with.
         """
         row = messages.read_snapshot(payload)
         symbol = row.symbol
@@ -80,9 +90,12 @@ class Books:
         if symbol is None:
             # Levels are read now, so that a bad snapshot is this frame's error and not a later one's.
             messages.snapshot(row, self._product.exchange, "", ts_recv, None)
-            if self._syncs or self._held is not None:
+            if self._syncs:
                 raise ParseError("a book snapshot names no symbol, and several could be meant")
+            if self._held_count == _MOST_HELD:
+                raise ParseError("a book snapshot names no symbol, and no update tells whose it is")
             self._held = (row, ts_recv)
+            self._held_count += 1
             return ()
         sync = self._syncs.get(symbol) or self._open(symbol)
         return sync.snapshot(messages.snapshot(row, self._product.exchange, symbol, ts_recv, None))

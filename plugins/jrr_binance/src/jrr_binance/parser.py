@@ -281,12 +281,16 @@ class Parser:
         return (messages.candle(messages.read_candle(data), self._exchange, ts_recv, route.offset),)
 
     def _mark(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
-        if route.symbol != "*":
-            return self._mark_row(route, messages.read_mark(data), ts_recv)
+        # COIN-M's `<pair>@markPrice` is an array as well, over the contracts of the pair.
+        if not _is_array(data):
+            return self._mark_rows(route, (data,), ts_recv)
+        return self._mark_rows(route, _read_list(data), ts_recv)
+
+    def _mark_rows(self, route: Route, rows: Iterable[Data], ts_recv: int) -> Sequence[Message]:
         events: list[Message] = []
-        for raw in _read_list(data) if _is_array(data) else (data,):
+        for raw in rows:
             row = messages.read_mark(raw)
-            if self._mine(row.st, row.s):
+            if route.symbol != "*" or self._mine(row.st, row.s):
                 events.extend(self._mark_row(route, row, ts_recv))
         return events
 
