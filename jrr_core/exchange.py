@@ -42,48 +42,62 @@ class Exchange:
         self.instruments: Instruments | None = None
         self.wanted: dict[str, Subscription] = {}
         self.unresolved: list[Subscription] = []
+        self.unchecked: list[Subscription] = []
         self.lines: list[Line] = []
         self._fetch = fetch
         self._publish = publish
         self._make_parser = make_parser
         self._attempts = Spacing(connector.limits.connects)
         self._plans = 0
+        self._unreachable = ""
 
     async def subscribe(self, wanted: Iterable[Subscription]) -> Sequence[Line]:
         """Resolve and plan `wanted`; return the new lines for the caller to run.
 
         Symbols are checked against the exchange's list where it can be had.
-        Where it cannot, symbols are taken as written and patterns wait in
-        `unresolved` for `resolve_later`. Raises ConfigError naming what the
-        exchange does not have.
+        Where it cannot, symbols are taken as written and noted in `unchecked`,
+        patterns wait in `unresolved`, both for `resolve_later`. Raises
+        ConfigError naming what the exchange does not have.
         """
         wanted = list(wanted)
         if self.instruments is None and wanted:
             try:
                 await self.load_instruments()
             except (FetchFailed, ParseError) as failure:
+                self._unreachable = str(failure)
                 say(logging.WARNING, "instruments_unreachable",
                     f"{self.name}: {failure}; symbols are taken as written until its instruments can be read",
                     exchange=self.name, reason=str(failure))  # fmt: skip
         waiting = list(self.unresolved)
         try:
-            return self._plan(self._resolve(wanted))
+            lines = self._plan(self._resolve(wanted))
         except JrrError:
             self.unresolved = waiting
             raise
+        if self.instruments is None:
+            self.unchecked += [s for line in lines for s in line.plan.subscriptions]
+        return lines
 
-    async def resolve_later(self, run: Callable[[Line], None]) -> None:
-        """Keep asking for the instruments, then start what had to wait for them."""
+    async def resolve_later(self, run: Callable[[Line], None], end: Callable[[Line], None]) -> None:
+        """Keep asking for the instruments, then check what was taken as written and start what had to wait.
+
+        `run` and `end` are given the lines to start and those that carry
+        nothing any more.
+        """
         backoff = Backoff(base_s=2.0)
         while self.instruments is None:
             await asyncio.sleep(backoff.next_s())
             try:
                 await self.load_instruments()
             except (FetchFailed, ParseError) as failure:
-                if backoff.failures == 1:
+                if self._unreachable != str(failure):
+                    self._unreachable = str(failure)
                     say(logging.WARNING, "instruments_unreachable", f"{self.name}: {failure}; trying again",
                         exchange=self.name, reason=str(failure))  # fmt: skip
-        waiting, self.unresolved = self.unresolved, []
+        wrong = [s for s in self.unchecked if self._known(s) is not None and not self._listed(s)]
+        waiting, self.unresolved, self.unchecked = [*self.unresolved, *wrong], [], []
+        for line in self.unsubscribe(wrong):
+            end(line)
         for subscription in waiting:
             try:
                 for line in self._plan(self._resolve([subscription])):
@@ -91,6 +105,11 @@ class Exchange:
             except JrrError as error:
                 self.around.counters.refused += 1
                 say(logging.ERROR, "subscription_refused", str(error), exchange=self.name, stream=str(subscription))
+
+    def _listed(self, subscription: Subscription) -> bool:
+        """Whether the exchange lists the symbol as it was written; an exchange without a list has every one."""
+        known, symbol = self.instruments, subscription.symbol
+        return known is None or not len(known) or symbol in ("*", "") or symbol in known.by_symbol
 
     async def load_instruments(self) -> Instruments:
         """Read the exchange's list once; raises FetchFailed where it cannot be had, ParseError where it is none."""

@@ -93,9 +93,7 @@ class Manager:
         """
         for exchange, subscriptions in self._by_exchange(unwanted).items():
             for line in exchange.unsubscribe(subscriptions):
-                task = self._lines.pop(line, None)
-                if task is not None:
-                    task.cancel()
+                self._end_line(line)
 
     def add_subscriber(self, channel: str, callback: Callback) -> None:
         """Call `callback` (sync or async) with each event of `channel`: "trade", "candle", "candle_1m", "*" ...
@@ -274,12 +272,18 @@ class Manager:
         for line in exchange.lines:
             self._run_line(line)
         resolver = self._resolvers.get(exchange)
-        if exchange.unresolved and (resolver is None or resolver.done()):
-            self._resolvers[exchange] = self._spawn(exchange.resolve_later(self._run_line), exchange.name)
+        if (exchange.unresolved or exchange.unchecked) and (resolver is None or resolver.done()):
+            resolving = exchange.resolve_later(self._run_line, self._end_line)
+            self._resolvers[exchange] = self._spawn(resolving, exchange.name)
 
     def _run_line(self, line: Line) -> None:
         if line not in self._lines:
             self._lines[line] = self._spawn(line.run(), line.plan.name)
+
+    def _end_line(self, line: Line) -> None:
+        task = self._lines.pop(line, None)
+        if task is not None:
+            task.cancel()
 
     def _spawn(self, work: Coroutine[Any, Any, None], who: str) -> "asyncio.Task[None]":
         assert self._running is not None

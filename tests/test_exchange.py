@@ -108,7 +108,7 @@ def test_what_waited_starts_when_the_list_comes_and_a_wrong_pattern_is_refused_a
             at = exchange(server)
             await at.subscribe(wanted("trade:Q*", "trade:B*"))
             started: list[Line] = []
-            resolving = asyncio.ensure_future(at.resolve_later(started.append))
+            resolving = asyncio.ensure_future(at.resolve_later(started.append, started.remove))
             await asyncio.sleep(0.05)
             assert not resolving.done()
             server.pages["/instruments"] = (200, "BX BY", {})
@@ -116,6 +116,29 @@ def test_what_waited_starts_when_the_list_comes_and_a_wrong_pattern_is_refused_a
             assert symbols(started) == ["BX", "BY"]
             assert at.around.counters.refused == 1
             assert not at.unresolved
+
+    asyncio.run(main())
+
+
+def test_what_was_taken_as_written_is_checked_when_the_list_comes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("jrr_core.backoff.random.Random.uniform", lambda self, low, high: 0.01)
+
+    async def main() -> None:
+        async with toy_server() as server:
+            published: list[Any] = []
+            at = exchange(server, published)
+            lines = list(await at.subscribe(wanted("trade:AX", "trade:BX-USDT", "trade:NO")))
+            lines += await at.subscribe(wanted("quote:NO"))
+            assert symbols(lines) == ["AX", "BX-USDT", "NO", "NO"]
+            server.pages["/instruments"] = (200, "AX BX", {})
+            await asyncio.wait_for(at.resolve_later(lines.append, lines.remove), 2)
+            assert symbols(lines) == ["AX", "BX"]
+            assert [item.symbol for item in published] == ["AX", "BX"]
+            assert at.around.counters.refused == 2
+            assert caplog.text.count("toy has no symbol 'NO'") == 2
+            assert not at.unchecked
 
     asyncio.run(main())
 
