@@ -92,7 +92,7 @@ def test_a_dropped_connection_is_made_again_with_a_fresh_parser() -> None:
             at.server.drop()
             await until(lambda: at.ids() == [1, 1])
             assert len(at.parsers) == 2
-            assert at.server.heard == ["sub trade X"] * 2
+            await until(lambda: at.server.heard == ["sub trade X"] * 2)
             assert (at.counters.connections, at.counters.reconnects) == (2, 1)
             assert [event.type for event in at.events] == ["connected", "trade", "disconnected", "connected", "trade"]
             assert at.of(Disconnected)[0].reason == "connection cut"

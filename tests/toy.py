@@ -41,7 +41,7 @@ def trade(number: int, symbol: str = "X", exchange: str = "toy", ts_recv: int | 
     return Trade(exchange, symbol, None, received, Decimal(number), Decimal(1), "buy", str(number))
 
 
-async def until(fact: Callable[[], Any], within_s: float = 3.0) -> None:
+async def until(fact: Callable[[], Any], within_s: float = 10.0) -> None:
     """Return once `fact()` holds; fails when it does not in time."""
     deadline = time.monotonic() + within_s
     while not fact():
