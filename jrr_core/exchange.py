@@ -23,6 +23,9 @@ from .subscription import Subscription
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+# Patterns wait for the list of instruments: once it can be had again, they wait no longer than this.
+_LIST_CAP_S = 10.0
+
 
 class Exchange:
     """Holds one connector and keeps connected what was asked of it."""
@@ -84,7 +87,7 @@ class Exchange:
         `run` and `end` are given the lines to start and those that carry
         nothing any more.
         """
-        backoff = Backoff(base_s=2.0)
+        backoff = Backoff(base_s=2.0, cap_s=_LIST_CAP_S)
         while self.instruments is None:
             await asyncio.sleep(backoff.next_s())
             try:

@@ -21,6 +21,8 @@ from .transport import ConnectFailed, Socket, open_socket
 _HEALTHY_S = 60.0
 # How long a successor that delivers may leave some streams out before the old connection is let go all the same.
 _HANDOVER_S = 30.0
+# An address that nobody answers at is tried at least so often: whoever is not there is not burdened by it.
+_KNOCK_CAP_S = 5.0
 # What the old connection still has under way when the successor has delivered.
 _OVERLAP_S = 1.0
 
@@ -44,6 +46,7 @@ class Line:
         self._around = around
         self._attempts = attempts
         self._backoff = Backoff()
+        self._knocks = Backoff(cap_s=_KNOCK_CAP_S)
         self._number = 0
         self._run_id = f"{time.time_ns() // 1_000_000_000:x}"
 
@@ -92,7 +95,7 @@ class Line:
                 socket = await open_socket(self.plan.url, self._around.settings.connect_timeout_s)
             except ConnectFailed as failure:
                 self._around.counters.connect_failures += 1
-                delay_s = self._backoff.next_s()
+                delay_s = (self._backoff if failure.answered else self._knocks).next_s()
                 if self.trouble != str(failure):
                     self.trouble = str(failure)
                     say(logging.ERROR, "connect_failed", f"{self.plan.exchange}: {failure}; trying again",
@@ -147,6 +150,7 @@ class Line:
         self._lost(session, reason)
         if time.monotonic() - session.started > _HEALTHY_S:
             self._backoff.reset()
+            self._knocks.reset()
         await asyncio.sleep(self._backoff.next_s())
 
     def _lost(self, session: Session, reason: str) -> None:

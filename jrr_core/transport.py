@@ -20,6 +20,11 @@ _READ_AHEAD = 256
 class ConnectFailed(JrrError):  # noqa: N818 - says what happened, not whose fault
     """No connection came about; the text names the host and the reason."""
 
+    def __init__(self, text: str, answered: bool = True) -> None:
+        """`answered` is False where nobody was reached at all."""
+        super().__init__(text)
+        self.answered = answered
+
 
 class ConnectionLost(JrrError):  # noqa: N818 - says what happened, not whose fault
     """The connection ended; the text says how."""
@@ -83,7 +88,7 @@ async def open_socket(url: str, timeout_s: float) -> Socket:
     except (WebSocketException, EOFError) as error:
         raise ConnectFailed(f"{host_of(url)} did not answer as a WebSocket server: {error}") from None
     except (OSError, TimeoutError) as error:
-        raise ConnectFailed(f"cannot reach {host_of(url)}: {reason_of(error)}") from None
+        raise ConnectFailed(f"cannot reach {host_of(url)}: {reason_of(error)}", answered=False) from None
     return Socket(connection)
 
 

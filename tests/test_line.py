@@ -22,6 +22,7 @@ from jrr_core.pace import Spacing
 from jrr_core.session import Surroundings
 from jrr_core.stream import StreamBoard
 from jrr_core.subscription import Subscription
+from jrr_core.transport import ConnectFailed
 from tests.toy import FAST, Script, ToyParser, ToyServer, ToySettings, says, toy_plan, toy_server, until
 
 X, Y = Subscription("toy", "trade", "X"), Subscription("toy", "trade", "Y")
@@ -138,6 +139,33 @@ def test_an_unreachable_server_is_tried_until_it_is_there() -> None:
             assert at.line.trouble is None
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("answered", "at_most_s"), [(False, 5.0), (True, 30.0)])
+def test_an_absent_server_is_tried_more_often_than_one_that_refuses(
+    monkeypatch: pytest.MonkeyPatch, answered: bool, at_most_s: float
+) -> None:
+    bounds: list[float] = []
+    monkeypatch.setattr(
+        "jrr_core.backoff.random.Random.uniform",
+        lambda self, low, high: bounds.append(high) or 0.0,  # type: ignore[func-returns-value]
+    )
+
+    async def fail(url: str, timeout_s: float) -> Any:
+        raise ConnectFailed("nobody there", answered=answered)
+
+    async def main() -> None:
+        async with toy_server() as server:
+            at = staged(server)
+            monkeypatch.setattr(line_module, "open_socket", fail)
+            task = asyncio.ensure_future(at.line.run())
+            await until(lambda: len(bounds) >= 12)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert bounds[:3] == [0.5, 1.0, 2.0]
+            assert max(bounds) == at_most_s
 
     asyncio.run(main())
 
