@@ -39,7 +39,8 @@ class ReplayCounts:
     """What was in the file; always frames == parsed + control + rejected.
 
     `skipped` are frames of exchanges not asked for, `damages` the first few
-    of the `damaged` lines, `events` are by exchange and channel.
+    of the `damaged` lines, `reasons` the first few different ones of
+    `rejected`, `events` are by exchange and channel.
     """
 
     frames: int = 0
@@ -52,6 +53,7 @@ class ReplayCounts:
     missing: int = 0
     events: dict[str, dict[str, int]] = Factory(dict)
     damages: list[Damage] = Factory(list)
+    reasons: list[str] = Factory(list)
 
 
 @define
@@ -178,6 +180,8 @@ class Replay:
             # The parser boundary: ParseError is the promise, anything else a broken one; neither ends the replay.
             counts.rejected += 1
             reason = str(error) if isinstance(error, ParseError) else f"parser failed: {error!r}"
+            if reason not in counts.reasons and len(counts.reasons) < _DAMAGES_KEPT:
+                counts.reasons.append(reason)
             self._quarantine.keep(session.name, reason, frame.payload)
         else:
             if events:

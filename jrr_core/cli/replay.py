@@ -89,8 +89,14 @@ def _summary(work: Replay) -> list[str]:
     lines += [f"  line {damage.line}: {damage.reason}" for damage in counts.damages]
     if counts.damaged > len(counts.damages):
         lines.append(f"  and {counts.damaged - len(counts.damages):,} more damaged lines")
+    lines += [f"  not understood: {_one_line(reason)}" for reason in counts.reasons]
     lines += [f"{exchange}: {events_line(events)}" for exchange, events in counts.events.items()]
     if counts.gaps:
         lines.append(f"gaps in the recording: {counts.gaps}, {counts.missing:,} events known missing")
     lines += [sink_line(drain.sink.name, {**asdict(drain.counters), "pending": drain.pending}) for drain in work.drains]
     return lines
+
+
+def _one_line(text: str) -> str:
+    """Reasons quote the file: at most a line of it reaches the terminal, and no control characters."""
+    return (text if text.isprintable() else ascii(text)[1:-1])[:160]

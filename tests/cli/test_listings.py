@@ -82,6 +82,7 @@ def test_replay_tells_the_account_and_the_damage(configured: Path, jrr: Jrr) -> 
     assert result.stdout.splitlines() == [
         "file: 4 frames = 3 parsed + 0 control + 1 rejected",
         "  line 4: neither a capture entry nor `<receive ns> <JSON>`",
+        "  not understood: parse_message raised JSONDecodeError('Expecting value: line 1 column 1 (char 0)')",
         "toy: trade 3",
         "shelf: 5 events = 5 written + 0 duplicate + 0 dropped",
         "lost or failed:",

@@ -246,6 +246,13 @@ def test_recorded_snapshot_that_names_its_symbol_needs_no_guess() -> None:
         read(parser, TOP)
 
 
+def test_recorded_open_interest_needs_no_tag() -> None:
+    reply = {"symbol": "BTCUSDT", "openInterest": "95744.938", "time": 1791382984119}
+    assert types(read(replay("binance-usdm"), reply)) == [("open_interest", "BTCUSDT")]
+    with pytest.raises(ParseError):
+        read(live("binance-usdm:open_interest:BTCUSDT"), reply)
+
+
 def test_of_early_snapshots_the_latest_begins_the_book() -> None:
     parser = replay()
     for sequence in (5, 7):

@@ -56,6 +56,7 @@ class _Bare(Struct):
     o: Raw = Raw()
     u: int | None = None
     lastUpdateId: int | None = None  # noqa: N815 - Binance's name
+    openInterest: str | None = None  # noqa: N815
     id: int | str | None = None
     result: Raw = Raw()
     error: messages.ProblemRow | None = None
@@ -197,6 +198,8 @@ class Parser:
             return self._bare_event(bare, payload, ts_recv)
         if bare.lastUpdateId is not None:
             return self._books.bare_snapshot(payload, ts_recv) if self._replay else ()
+        if bare.openInterest is not None and self._replay:
+            return (messages.open_interest(messages.read_open_interest(payload), self._exchange, ts_recv),)
         if bare.u is not None and bare.s is not None:
             return self._bare_payload("bookTicker", bare.s, payload, ts_recv)
         self._control(bare)
