@@ -73,8 +73,16 @@ def test_missing_or_switched_off_filters_are_none() -> None:
 
 
 def test_bad_row_is_named() -> None:
-    with pytest.raises(ParseError, match=r"BTCUSDT.*baseAsset"):
-        read(SPOT, baseAsset=None)
+    with pytest.raises(ParseError, match=r"BTCUSDT.*status"):
+        read(SPOT, status=5)
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_what_a_listed_symbol_lacks_is_none(nothing: str | None) -> None:
+    empty = dict.fromkeys(("baseAsset", "quoteAsset", "status", "contractType", "marginAsset"), nothing)
+    found = read(COINM, **empty, deliveryDate=None, filters=None, contractSize=None)
+    assert (found.canonical, found.base, found.settle, found.tick_size) == ("BTCUSDT", "", None, None)
+    assert not found.active
 
 
 def test_refusal_says_what_the_exchange_said() -> None:

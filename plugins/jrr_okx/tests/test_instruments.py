@@ -79,6 +79,13 @@ def test_announced_instruments_have_none_for_what_is_not_known() -> None:
     assert item.status == "preopen"
 
 
+def test_rows_of_empty_text_and_nulls_are_read_too() -> None:
+    for nothing in ("", None):
+        (item,) = read({**dict.fromkeys(SWAP, nothing), "instType": "SWAP", "instId": "NEW"})
+        assert (item.symbol, item.canonical, item.base, item.active) == ("NEW", "NEW", "", False)
+        assert read(dict.fromkeys(SWAP, nothing)) == []
+
+
 def test_options_and_unknown_types_are_left_out() -> None:
     assert read({**SWAP, "instType": "OPTION"}, {**SWAP, "instType": "EVENTS"}) == []
 
@@ -87,7 +94,6 @@ def test_options_and_unknown_types_are_left_out() -> None:
     "payload",
     [
         '{"code":"50011","msg":"Too Many Requests","data":[]}',
-        '{"code":"0","data":[{"instType":"SPOT","instId":"X"}]}',
         '{"code":"0","data":[{"instType":"SWAP","instId":"A-B-SWAP","ctVal":"much"}]}',
         '{"data":[]}',
         "<html>",

@@ -28,15 +28,15 @@ class _Filter(Struct):
 
 class _Symbol(Struct):
     symbol: Name
-    baseAsset: Name  # noqa: N815
-    quoteAsset: Name  # noqa: N815
+    baseAsset: str | None = None  # noqa: N815
+    quoteAsset: str | None = None  # noqa: N815
     status: str | None = None
     contractStatus: str | None = None  # noqa: N815
     contractType: str | None = None  # noqa: N815
     contractSize: int | None = None  # noqa: N815
     marginAsset: str | None = None  # noqa: N815
     deliveryDate: int | None = None  # noqa: N815
-    filters: list[_Filter] = []  # noqa: RUF012 - a Struct copies its defaults
+    filters: list[_Filter] | None = None
 
 
 class _Listing(Struct):
@@ -54,7 +54,7 @@ def instruments(product: Product, frame: Frame) -> Sequence[Instrument]:
     `{"symbols":[{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT",
     "filters":[{"filterType":"PRICE_FILTER","tickSize":"0.01"},{"filterType":"LOT_SIZE","stepSize":"0.00001"}]}]}`;
     futures add contractType, deliveryDate and marginAsset; COIN-M has contractStatus in place of status, and
-    contractSize.
+    contractSize. A symbol without base or quote has its own name as canonical name.
     """
     if frame.status != 200:
         raise ParseError(f"no instrument list: HTTP {frame.status}: {messages.problem(frame.payload)}")
@@ -71,20 +71,21 @@ def _read(product: Product, raw: Raw) -> Instrument:
 def _instrument(product: Product, row: _Symbol) -> Instrument:
     status = row.status or row.contractStatus or ""
     kind, ending = _kind(product, row)
-    size = row.contractSize
+    size, filters = row.contractSize, row.filters or []
+    base, quote = row.baseAsset or "", row.quoteAsset or ""
     expires = kind != "spot" and row.deliveryDate is not None and 0 < row.deliveryDate < _NEVER_MS
     return Instrument(
         exchange=product.exchange,
         symbol=row.symbol,
-        base=row.baseAsset,
-        quote=row.quoteAsset,
+        base=base,
+        quote=quote,
         settle=row.marginAsset or None,
         kind=kind,
-        tick_size=_positive([f.tickSize for f in row.filters if f.filterType == "PRICE_FILTER"]),
-        lot_size=_positive([f.stepSize for f in row.filters if f.filterType == "LOT_SIZE"]),
+        tick_size=_positive([f.tickSize for f in filters if f.filterType == "PRICE_FILTER"]),
+        lot_size=_positive([f.stepSize for f in filters if f.filterType == "LOT_SIZE"]),
         contract_size=None if size is None else Decimal(size),
-        contract_currency=None if size is None else row.quoteAsset,
-        canonical=f"{row.baseAsset}-{row.quoteAsset}{ending}",
+        contract_currency=None if size is None else quote or None,
+        canonical=f"{base}-{quote}{ending}" if base and quote else row.symbol,
         expiry=messages.ns(row.deliveryDate) if expires and row.deliveryDate else None,
         status=status,
         active=status == "TRADING",

@@ -23,8 +23,8 @@ _NS_PER_S = 1_000_000_000
 
 
 class _Row(Struct, rename="camel"):
-    inst_type: str
-    inst_id: str
+    inst_type: str | None = None
+    inst_id: str | None = None
     uly: str | None = None
     inst_family: str | None = None
     base_ccy: str | None = None
@@ -53,20 +53,24 @@ _answer = decoder(_Answer)
 def read_instruments(frame: Frame) -> Sequence[Instrument]:
     """Return the instruments of a reply of /api/v5/public/instruments; raises ParseError when it is not one.
 
-    Types other than SPOT, SWAP and FUTURES are left out.
+    Types other than SPOT, SWAP and FUTURES are left out, and rows without a name.
     """
     answer = _answer(frame.payload)
     if answer.code != "0":
         raise ParseError(f"OKX refused to list instruments: {answer.code} {answer.msg or ''}".rstrip())
-    return [_instrument(row, _KINDS[row.inst_type]) for row in answer.data if row.inst_type in _KINDS]
+    return [
+        _instrument(row, row.inst_id, _KINDS[row.inst_type])
+        for row in answer.data
+        if row.inst_type in _KINDS and row.inst_id
+    ]
 
 
-def _instrument(row: _Row, kind: Kind) -> Instrument:
+def _instrument(row: _Row, symbol: str, kind: Kind) -> Instrument:
     base, quote = _pair(row)
     expiry = moment(row.exp_time)
     return Instrument(
         exchange=EXCHANGE,
-        symbol=row.inst_id,
+        symbol=symbol,
         base=base,
         quote=quote,
         settle=row.settle_ccy or None,
@@ -75,7 +79,7 @@ def _instrument(row: _Row, kind: Kind) -> Instrument:
         lot_size=optional_decimal(row.lot_sz),
         contract_size=None if kind == "spot" else _contract_size(row),
         contract_currency=None if kind == "spot" else row.ct_val_ccy or None,
-        canonical=_canonical(row, kind, base, quote, expiry),
+        canonical=_canonical(symbol, kind, base, quote, expiry),
         expiry=expiry,
         status=row.state or "",
         active=row.state == "live",
@@ -83,14 +87,14 @@ def _instrument(row: _Row, kind: Kind) -> Instrument:
 
 
 def _pair(row: _Row) -> tuple[str, str]:
-    """Return base and quote; from the underlying where the currencies are empty, as they are on derivatives."""
+    """Return base and quote, of derivatives from the underlying; "" where nothing tells them."""
     if row.base_ccy and row.quote_ccy:
         return row.base_ccy, row.quote_ccy
     for name in (row.uly, row.inst_family, row.inst_id):
         base, dash, rest = (name or "").partition("-")
         if dash and base and rest:
             return base, rest.partition("-")[0].partition("_")[0]
-    raise ParseError(f"instrument {row.inst_id[:60]!r} names no base and quote")
+    return "", ""
 
 
 def _contract_size(row: _Row) -> Decimal | None:
@@ -101,18 +105,20 @@ def _contract_size(row: _Row) -> Decimal | None:
     return value if multiplier is None else value * multiplier
 
 
-def _canonical(row: _Row, kind: Kind, base: str, quote: str, expiry: int | None) -> str:
+def _canonical(symbol: str, kind: Kind, base: str, quote: str, expiry: int | None) -> str:
     """Return the name shared by all exchanges, or OKX's own where its form says that the contract is special.
 
     `BTC-USD_UM_XPERP-310404` is no ordinary future of BTC-USD and must not
     be found under the name of one.
     """
+    if not base:
+        return symbol
     if kind == "spot":
         return f"{base}-{quote}"
-    if row.inst_id == f"{base}-{quote}-SWAP":
+    if symbol == f"{base}-{quote}-SWAP":
         return f"{base}-{quote}-PERP"
     if expiry is not None and kind == "future":
         dated = f"{base}-{quote}-{datetime.fromtimestamp(expiry // _NS_PER_S, UTC):%y%m%d}"
-        if row.inst_id == dated:
+        if symbol == dated:
             return dated
-    return row.inst_id
+    return symbol
