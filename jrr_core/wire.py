@@ -27,9 +27,14 @@ def decoder(shape: type[T]) -> Callable[[bytes | str | Raw], T]:
         try:
             return read(payload)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise ParseError(f"not the expected JSON: {error}") from None
+            raise ParseError(f"not the expected JSON: {_short(str(error))}") from None
 
     return decode_typed
+
+
+def _short(text: str) -> str:
+    """Cut the middle, which may quote the frame; the end names the place."""
+    return text if len(text) <= 300 else f"{text[:150]}...{text[-120:]}"
 
 
 decode: Callable[[bytes | str | Raw], Any] = decoder(Any)

@@ -1,6 +1,6 @@
 """One codec: what it cannot read as the wanted shape is a ParseError and nothing else."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -65,3 +65,10 @@ def test_raw_parts_stay_as_they_came() -> None:
 
 def test_written_text_is_compact() -> None:
     assert encode({"a": [1, "é"]}) == '{"a":[1,"é"]}'
+
+
+def test_a_long_text_in_the_frame_does_not_make_a_long_error() -> None:
+    kind = decoder(dict[Literal["a", "b"], int])
+    with pytest.raises(ParseError) as failed:
+        kind(encode({"x" * 100_000: 1}))
+    assert len(str(failed.value)) < 400
