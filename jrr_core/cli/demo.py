@@ -15,8 +15,6 @@ from attrs import define, fields
 from ..builder import ManagerBuilder
 from ..config import duration_s
 from ..errors import ConfigError
-from ..events import MARKET_EVENTS, Disconnected, Gap
-from ..instrument import Instrument
 from ..journal import set_up
 from ..manager import Manager
 from ..plugins import Plugins
@@ -25,6 +23,7 @@ from ..store import Store
 from ..subscription import Subscription
 from ..testing.child import simulated
 from ..testing.script import Script
+from ..testing.truth import Truth
 from .coverage import timelines
 from .live import LiveLine, Rate, run_line
 from .simulate import find_scripts
@@ -36,15 +35,20 @@ _SETTLE_AT_MOST_S = 5.0
 
 
 @define(frozen=True)
-class _Outcome:
-    """What a demo leaves to tell."""
+class Outcome:
+    """What a demo leaves to tell; `whole` where it collected until the markets rested."""
 
     stats: Mapping[str, Any]
     failings: Sequence[str]
-    differences: Sequence[str]
-    sent: int
+    truth: Truth
+    wanted: Sequence[Subscription]
+    whole: bool
     sink: Sink
     store: Store
+
+    def differences(self) -> list[str]:
+        """Read the whole store and return how it differs from what was sent, as sentences."""
+        return self.truth.compare_store(self.store, self.wanted, self.whole)
 
 
 @click.command()
@@ -69,9 +73,10 @@ def demo(duration: str, db: str, no_progress: bool) -> None:
     set_up("text", "warning", live)  # type: ignore[arg-type]  # all of TextIO a log handler needs
     names = ", ".join(script.exchange for script in scripts)
     click.echo(f"collecting from simulated {names} into {db} for {for_s:g} s ...")
-    outcome = asyncio.run(_collect(plugins, scripts, sink, for_s, live))
-    click.echo("\n".join(_report(outcome, db, plugins)))
-    sys.exit(1 if outcome.failings or outcome.differences else 0)
+    outcome = asyncio.run(collect(plugins, scripts, sink, for_s, live))
+    differences = outcome.differences()
+    click.echo("\n".join(_report(outcome, differences, db, plugins)))
+    sys.exit(1 if outcome.failings or differences else 0)
 
 
 def _simulable(plugins: Plugins) -> list[str]:
@@ -100,9 +105,10 @@ def _sink(plugins: Plugins, db: str) -> Sink:
     raise ConfigError("the demo needs a store that works without set-up; `jrr plugins` lists the installed sinks")
 
 
-async def _collect(
+async def collect(
     plugins: Plugins, scripts: Sequence[type[Script]], sink: Sink, for_s: float, live: LiveLine | None
-) -> _Outcome:
+) -> Outcome:
+    """Collect what the scripts offer for a demo into `sink`, which is a Store, from simulators in a child process."""
     assert isinstance(sink, Store)
     wanted = [Subscription.parse(text) for script in scripts for text in script.demo]
     with tempfile.TemporaryDirectory(prefix="jrr-demo-") as folder:
@@ -117,7 +123,8 @@ async def _collect(
             running = asyncio.ensure_future(manager.run(on_tick=_ticker(live)))
             quiet = asyncio.ensure_future(simulation.quiet())
             await asyncio.wait((running, quiet), return_when=asyncio.FIRST_COMPLETED)
-            if not running.done():
+            whole = quiet.done() and not running.done()
+            if whole:
                 await _settle(manager)
             await manager.stop()
             await running
@@ -128,10 +135,7 @@ async def _collect(
             else:
                 quiet.cancel()
             truth = await simulation.stop()
-    kinds: tuple[type[Any], ...] = (*MARKET_EVENTS, Gap, Disconnected, Instrument)
-    stored = [event for kind in kinds for event in sink.read(kind)]
-    differences = truth.compare(stored, wanted)
-    return _Outcome(manager.get_stats(), manager.account.failings(), differences, len(truth.events), sink, sink)
+    return Outcome(manager.get_stats(), manager.account.failings(), truth, wanted, whole, sink, sink)
 
 
 async def _settle(manager: Manager) -> None:
@@ -153,11 +157,12 @@ def _ticker(live: LiveLine | None) -> Callable[[dict[str, Any]], None] | None:
     return lambda stats: live.show(run_line(stats, rate))
 
 
-def _report(outcome: _Outcome, db: str, plugins: Plugins) -> list[str]:
+def _report(outcome: Outcome, differences: Sequence[str], db: str, plugins: Plugins) -> list[str]:
+    counts = outcome.store.counts()
     return [
         "",
         f"stored in {db}:",
-        *_table({**_nothing_yet(outcome.stats), **outcome.store.counts()}),
+        *_table({**_nothing_yet(outcome.stats), **counts}),
         "",
         "account:",
         *[f"  {frames_line(name, exchange)}" for name, exchange in outcome.stats["exchanges"].items()],
@@ -167,7 +172,7 @@ def _report(outcome: _Outcome, db: str, plugins: Plugins) -> list[str]:
         "coverage:",
         *[f"  {line}" for line in timelines(outcome.store.coverage())],
         "",
-        *_comparison(outcome),
+        *_comparison(differences, sum(counts.values())),
         "",
         "next:",
         *[f"  {line}" for line in _next(outcome, db, plugins)],
@@ -188,13 +193,13 @@ def _table(counts: Mapping[tuple[str, str], int]) -> list[str]:
     return [f"  {a.ljust(widths[0])}  {b.ljust(widths[1])}  {c.rjust(widths[2])}" for a, b, c in rows]
 
 
-def _comparison(outcome: _Outcome) -> list[str]:
-    if not outcome.differences:
-        return [f"checked against the simulators' ground truth of {outcome.sent:,} events: the file holds exactly that"]
-    return ["the file differs from the simulators' ground truth:", *[f"  {text}" for text in outcome.differences]]
+def _comparison(differences: Sequence[str], stored: int) -> list[str]:
+    if not differences:
+        return [f"checked against the simulators' ground truth: the {stored:,} events stored are exactly what was sent"]
+    return ["the file differs from the simulators' ground truth:", *[f"  {text}" for text in differences]]
 
 
-def _next(outcome: _Outcome, db: str, plugins: Plugins) -> list[str]:
+def _next(outcome: Outcome, db: str, plugins: Plugins) -> list[str]:
     """Return what to type for the live exchanges: one subscription of each demo exchange."""
     exchanges = outcome.stats["exchanges"]
     names = [p.name for p in plugins.all if any(cls.exchange in exchanges for cls in p.connectors)]

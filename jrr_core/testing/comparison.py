@@ -189,7 +189,11 @@ def _book_differences(books: Sequence[BookSnapshot], stored: Iterable[Event], ex
     for final in books:
         rows = events.get((final.exchange, final.symbol), [])
         snapshots = [row for row in rows if isinstance(row, BookSnapshot)]
-        if snapshots:
+        if not snapshots and rows:
+            found.append(
+                f"{final.exchange} book {final.symbol}: {len(rows)} updates but no whole book to apply them to"
+            )
+        elif snapshots:
             last = max(snapshots, key=lambda row: (row.ts_recv, row.sequence or 0))
             if not excuses.interrupted(final, last.ts_recv, 0):
                 found += _book_difference(final, last, [row for row in rows if isinstance(row, BookDelta)])

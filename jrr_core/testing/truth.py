@@ -14,9 +14,10 @@ import cattrs
 import msgspec
 
 from ..errors import ConfigError
-from ..events import ALL_EVENTS, BookSnapshot, Candle, Message
+from ..events import ALL_EVENTS, BookSnapshot, Candle, Disconnected, Message
 from ..instrument import Instrument
 from ..levels import Levels
+from ..store import Store
 from ..subscription import Subscription
 from .comparison import Identity, compare, identity
 
@@ -91,6 +92,18 @@ class Truth:
         `subscribed` (native symbols) limits what has to be there: one message may carry more than was asked for.
         """
         return compare(self.events, self.offered, self.books, stored, subscribed)
+
+    def compare_store(self, store: Store, subscribed: Collection[Subscription], whole: bool = False) -> list[str]:
+        """Compare with everything a store holds; that nothing was sent is a difference too, for it proves nothing.
+
+        `whole`: collected until the markets rested, so that a stop at the end accounts for nothing missing.
+        """
+        if not self._sent:
+            return ["nothing was sent, so there is nothing to compare with"]
+        stored = [event for kind in TYPES.values() for event in store.read(kind)]
+        if whole:
+            stored = [e for e in stored if not (isinstance(e, Disconnected) and e.reason == "stopped")]
+        return self.compare(stored, subscribed)
 
     def write(self, path: Path | str) -> None:
         """Write everything as JSON lines; raises ConfigError where the file cannot be written."""
