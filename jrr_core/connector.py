@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from attrs import Factory, define
+from attrs import Factory, define, validators
 
 from .frame import Frame, HttpGet, Send
 from .instrument import Instrument
 from .parser import Parser
 from .setting import setting
 from .subscription import Subscription
+
+_positive = validators.gt(0)
 
 
 @define(kw_only=True)
@@ -18,17 +20,24 @@ class ExchangeSettings:
 
     ws_url: str = setting("", "WebSocket address of the exchange, without path.")
     rest_url: str = setting("", "REST address of the exchange, without path.")
-    stale_s: float = setting(60.0, "Seconds without any frame after which a connection counts as dead.")
+    stale_s: float = setting(
+        60.0, "Seconds without any frame after which a connection counts as dead.", validator=_positive
+    )
     first_data_s: float = setting(
-        60.0, "Seconds after subscribing within which a stream should deliver before its silence is reported."
+        60.0,
+        "Seconds after subscribing within which a stream should deliver before its silence is reported.",
+        validator=_positive,
     )
     quiet_s: float = setting(
         120.0,
         "Least seconds of silence before a stream that used to deliver is reported quiet; "
         "slower streams are given 30 times their usual interval.",
+        validator=_positive,
     )
-    connect_timeout_s: float = setting(10.0, "Seconds a connection attempt may take.")
-    ack_timeout_s: float = setting(10.0, "Seconds within which the exchange must answer a subscribe message.")
+    connect_timeout_s: float = setting(10.0, "Seconds a connection attempt may take.", validator=_positive)
+    ack_timeout_s: float = setting(
+        10.0, "Seconds within which the exchange must answer a subscribe message.", validator=_positive
+    )
 
 
 @define(frozen=True)

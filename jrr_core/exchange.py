@@ -121,7 +121,10 @@ class Exchange:
             frame = await self._fetch.try_get(request)
             if frame.status != 200:
                 raise FetchFailed(f"{request.url} answered HTTP {frame.status}")
-            listed.extend(_asked(self.name, self.connector.instruments, frame))
+            try:
+                listed.extend(_asked(self.name, self.connector.instruments, frame))
+            except ParseError as error:
+                raise ParseError(f"{request.url} answered with what is no list of instruments: {error}") from None
         self.instruments = Instruments(self.name, listed)
         if listed:
             self._publish(listed)

@@ -253,3 +253,9 @@ class TestBaseConnector:
         assert [event.ts_recv for event in parser.receive(Frame("tiny", b"x", 5))] == [5, 5]
         with pytest.raises(ParseError, match=r"^bad frame$"):
             parser.receive(Frame("tiny", b"bad", 5))
+
+
+@pytest.mark.parametrize("name", ["stale_s", "first_data_s", "quiet_s", "connect_timeout_s", "ack_timeout_s"])
+def test_a_time_that_would_end_every_connection_at_once_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"'{name}' must be > 0"):
+        ExchangeSettings(**{name: 0.0})

@@ -83,7 +83,7 @@ def test_without_the_list_symbols_are_taken_as_written_and_patterns_wait() -> No
     asyncio.run(main())
 
 
-def test_a_list_that_is_none_is_treated_as_one_that_cannot_be_had() -> None:
+def test_a_list_that_is_none_is_treated_as_one_that_cannot_be_had(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with toy_server() as server:
             server.pages["/instruments"] = (200, "maintenance", {})
@@ -94,6 +94,7 @@ def test_a_list_that_is_none_is_treated_as_one_that_cannot_be_had() -> None:
 
             at.connector.instruments = garbled  # type: ignore[method-assign]  # the exchange's answer is the point
             assert symbols(await at.subscribe(wanted("trade:AX"))) == ["AX"]
+            assert f"{server.rest_url}/instruments answered with what is no list of instruments: not" in caplog.text
 
     asyncio.run(main())
 

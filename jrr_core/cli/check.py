@@ -143,7 +143,7 @@ async def _check_rest(exchange: Exchange) -> list[Finding]:
         return [Finding("error", what, str(failure), f"{_NETWORK} (exchanges.{exchange.name}.rest_url)")]
     except ParseError as error:
         cure = f"is exchanges.{exchange.name}.rest_url the right address? If it is, update the plugin"
-        return [Finding("error", what, f"its instruments could not be read: {error}", cure)]
+        return [Finding("error", what, str(error), cure)]
     return [Finding("ok", what, f"{len(listed):,} instruments in {time.monotonic() - began:.1f} s")]
 
 

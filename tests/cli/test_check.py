@@ -95,7 +95,7 @@ def test_an_answer_that_is_no_list_of_instruments_is_an_error(configured: Path, 
     server.listed = "[1]"
     result = jrr("check", "--json")
     assert result.exit_code == 1
-    assert "its instruments could not be read" in findings(result)["toy REST"]["text"]
+    assert "no list of instruments" in findings(result)["toy REST"]["text"]
 
 
 def test_a_pattern_that_cannot_be_resolved_is_a_warning(configured: Path, jrr: Jrr) -> None:

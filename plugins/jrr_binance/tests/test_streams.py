@@ -115,3 +115,8 @@ def test_only_existing_intervals_are_served_and_the_refusal_names_them(product: 
 def test_unresolved_pattern_is_refused() -> None:
     with pytest.raises(ConfigError, match="pattern"):
         streams.for_channel(SPOT, Subscription("binance", "trade", "*USDT"), "trade", "100ms")
+
+
+def test_a_mistyped_channel_is_told_the_channels_beside_the_stream_names() -> None:
+    with pytest.raises(ConfigError, match=r"trad:BTCUSDT.*<symbol>@trade.*CHANNEL:SYMBOL with .* trade, quote"):
+        streams.native(SPOT, "trad:BTCUSDT")

@@ -9,7 +9,7 @@ import re
 from attrs import define
 
 from jrr_core.errors import ConfigError
-from jrr_core.subscription import Subscription
+from jrr_core.subscription import Subscription, short_channels
 
 from .products import Payload, Product
 
@@ -94,7 +94,8 @@ def native(product: Product, name: str) -> Stream:
     stream = read(name)
     if stream is None or not _exists(product, stream):
         raise ConfigError(
-            f"{product.exchange} has no usable stream {name!r}; supported names: {', '.join(_supported(product))}"
+            f"{product.exchange} has no usable stream {name!r}; supported names: {', '.join(_supported(product))}; "
+            f"in jrr's own words CHANNEL:SYMBOL with a channel of {', '.join(short_channels())}"
         )
     return stream
 
