@@ -174,6 +174,12 @@ def test_control_frames_become_requests(payload: object, request_: object) -> No
     assert parser.requests == [request_]
 
 
+def test_an_answer_without_id_is_to_nobody() -> None:
+    parser = live("binance:trade:BTCUSDT")
+    assert read(parser, {"result": None, "id": None}) == ()
+    assert parser.requests == []
+
+
 @pytest.mark.parametrize(
     "payload", ["", "{}", "[", "null", "7", '{"stream":1}', '{"stream":"btcusdt@trade"}', '{"id":1}', "\ud800"]
 )

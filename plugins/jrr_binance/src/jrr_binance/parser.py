@@ -235,8 +235,9 @@ class Parser:
         problem = bare.error or (messages.ProblemRow(bare.code, bare.msg or "") if bare.code is not None else None)
         if problem is not None:
             self.requests.append(Refused(key, "", f"{problem.code} {problem.msg}"))
-        elif bytes(bare.result) and key:
-            self.requests.append(Acked(key))
+        elif bytes(bare.result):
+            # Requests may go without an id (`"id":null`); ours do not, those of a recording may.
+            self.requests.extend([Acked(key)] if key else [])
         else:
             raise ParseError("neither a stream payload nor an answer to a request")
 
