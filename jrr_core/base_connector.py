@@ -8,6 +8,8 @@ Parser instead.
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from attrs import fields_dict
+
 from .connector import ExchangeSettings, Keepalive, Limits, Rate, SessionPlan
 from .errors import ConfigError, ParseError
 from .events import Message
@@ -38,7 +40,11 @@ class BaseWebSocketConnector:
         self.settings = settings
 
     def get_ws_url(self) -> str:
-        """Return the full WebSocket address; `self.settings.ws_url` unless overridden."""
+        """Return the full WebSocket address; `self.settings.ws_url` unless overridden.
+
+        A `ws_url` that the user set and this address does not begin with takes
+        its place, so that every exchange can be pointed at another server.
+        """
         return str(self.settings.ws_url)
 
     def subscribe(self, channels: Sequence[str]) -> str | Sequence[str]:
@@ -79,7 +85,7 @@ class BaseWebSocketConnector:
         plan = SessionPlan(
             name=f"{self.exchange}-0",
             exchange=self.exchange,
-            url=self.get_ws_url(),
+            url=self._url(),
             subscriptions=tuple([self._named(subscription) for subscription in wanted]),
             subscribe=lambda some: _sends(self.subscribe([_stream(s) for s in some])),
             unsubscribe=lambda some: _sends(self.unsubscribe([_stream(s) for s in some])),
@@ -99,6 +105,11 @@ class BaseWebSocketConnector:
     def instruments(self, frame: Frame) -> Sequence[Instrument]:
         """Read a reply to `instrument_requests`; there is none to read."""
         return ()
+
+    def _url(self) -> str:
+        own, chosen = self.get_ws_url(), str(self.settings.ws_url)
+        usual = fields_dict(type(self.settings))["ws_url"].default
+        return own if chosen == usual or own.startswith(chosen) else chosen
 
     def _named(self, subscription: Subscription) -> Subscription:
         """Give a native stream a channel and symbol to be known by."""

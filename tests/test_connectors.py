@@ -112,6 +112,22 @@ class TestBaseConnector:
 
         asyncio.run(main())
 
+    @pytest.mark.parametrize(
+        ("own", "chosen", "used"),
+        [
+            ("wss://own/ws", "", "wss://own/ws"),
+            ("wss://own/ws", "ws://127.0.0.1:9", "ws://127.0.0.1:9"),
+            ("ws://127.0.0.1:9/v1?a=b", "ws://127.0.0.1:9", "ws://127.0.0.1:9/v1?a=b"),
+        ],
+    )
+    def test_an_address_of_the_user_s_takes_the_place_of_a_fixed_one(self, own: str, chosen: str, used: str) -> None:
+        class Fixed(TinyConnector):
+            def get_ws_url(self) -> str:
+                return own
+
+        (plan,) = Fixed(ExchangeSettings(ws_url=chosen)).sessions([Subscription("tiny", "trade", "X")])
+        assert plan.url == used
+
     def test_an_idle_connection_gets_its_heartbeat(self) -> None:
         async def main() -> None:
             async with toy_server() as server:
