@@ -92,8 +92,8 @@ class Replay:
     ) -> None:
         """Replay `file`; `exchange` names the exchange of plain lines, and of a capture the only one to replay.
 
-        Raises ConfigError for a file that cannot be read or sinks that
-        cannot be opened. `on_tick` is called about five times a second, with
+        Raises ConfigError for a file that cannot be read, a pipe among
+        them, or sinks that cannot be opened. `on_tick` is called about five times a second, with
         the monotonic time.
         """
         ends = _session_ends(file, exchange)
@@ -255,6 +255,8 @@ def _maker(exchange: str, plugins: Plugins, config: Config) -> Callable[[], Pars
 
 def _session_ends(file: Path, exchange: str | None) -> dict[tuple[str, str], int]:
     """Return which item of the file is the last of each session, so that a session is ended before its successor."""
+    if file.is_fifo() or file.is_socket() or file.is_char_device():
+        raise ConfigError(f"cannot replay {file}: a recording is read twice, so write it to a file first")
     ends: dict[tuple[str, str], int] = {}
     items: Iterable[tuple[str | None, Frame] | Damage] = read_capture(file, exchange)
     for number, item in enumerate(items, start=1):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -135,6 +136,13 @@ def test_what_is_damaged_or_not_understood_is_counted_and_the_rest_is_stored(tmp
     (kept,) = (tmp_path / "quarantine").iterdir()
     reasons = [json.loads(line)["reason"] for line in kept.read_text().splitlines()]
     assert reasons == ["not JSON", "parser failed: RuntimeError('a broken promise')"]
+
+
+def test_a_pipe_is_refused_before_anything_of_it_is_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError, match="write it to a file first"):
+        replayed(pipe, Shelf(), tmp_path)
 
 
 def test_gaps_of_the_recording_are_stored_under_its_session(tmp_path: Path) -> None:
