@@ -345,7 +345,11 @@ class Session:
     def _listen_for_silence(self) -> None:
         settings, now_ns = self._around.settings, time.time_ns()
         for subscription in self.plan.subscriptions:
-            stream = self._around.board.streams.get((subscription.channel, subscription.symbol))
+            key = (subscription.channel, subscription.symbol)
+            stream = self._around.board.streams.get(key)
+            if stream is not None and key in self.live and stream.last_ns < stream.subscribed_ns:
+                # Its acknowledgement proved it: a symbol without trades is no trouble.
+                continue
             finding = stream and stream.silence(now_ns, settings.first_data_s, settings.quiet_s)
             if not finding:
                 continue

@@ -19,6 +19,7 @@ from jrr_core.events import Disconnected, Message, Trade
 from jrr_core.frame import Frame
 from jrr_core.manager import Manager
 from jrr_core.plugins import Plugin, Plugins
+from jrr_core.structure import structure
 from jrr_core.subscription import Subscription
 from tests.toy import FAST, MemorySink, Script, ToyServer, toy_server, until
 
@@ -273,5 +274,5 @@ class TestBaseConnector:
 
 @pytest.mark.parametrize("name", ["stale_s", "first_data_s", "quiet_s", "connect_timeout_s", "ack_timeout_s"])
 def test_a_time_that_would_end_every_connection_at_once_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"'{name}' must be > 0"):
-        ExchangeSettings(**{name: 0.0})
+    with pytest.raises(ConfigError, match=f"exchanges.tiny: '{name}' must be > 0"):
+        structure(ExchangeSettings, {name: 0.0}, "exchanges.tiny")

@@ -407,6 +407,23 @@ def test_silence_is_reported_once_per_stream() -> None:
     asyncio.run(main())
 
 
+def test_a_quiet_stream_proved_by_its_acknowledgement_raises_no_alarm() -> None:
+    async def main() -> None:
+        at, pipe = stage(X, Y, first_data_s=0.05, acked=True), Pipe()
+        session = at.session()
+        running = asyncio.ensure_future(session.run(pipe))
+        await until(lambda: len(pipe.sent) == 2)
+        pipe.say("ack trade:X X", "ack trade:Y")
+        await asyncio.sleep(0.1)
+        session._listen_for_silence()
+        assert at.board.streams["trade", "X"].reported is None
+        assert at.board.streams["trade", "Y"].reported == "never received"
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+
+
 def test_a_reply_comes_back_as_a_frame() -> None:
     async def main() -> None:
         at, pipe = stage(), Pipe()

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+# Silent streams named one by one at the end of a run.
+_NAMED = 20
+
 
 def run_summary(stats: Mapping[str, Any], failings: Iterable[str]) -> list[str]:
     """Return the lines printed when a run has ended."""
@@ -12,7 +15,9 @@ def run_summary(stats: Mapping[str, Any], failings: Iterable[str]) -> list[str]:
                      f"{exchange['reconnects']} lost, {exchange['gaps']} gaps")  # fmt: skip
         lines.append(f"  {events_line(exchange['events'])}")
         troubled = [s for s in exchange["streams"] if s["trouble"]]
-        lines += [f"  {stream['channel']}:{stream['symbol']}: {stream['trouble']}" for stream in troubled]
+        lines += [f"  {stream['channel']}:{stream['symbol']}: {stream['trouble']}" for stream in troubled[:_NAMED]]
+        if len(troubled) > _NAMED:
+            lines.append(f"  {len(troubled) - _NAMED:,} more streams like these; the log names them")
     lines += [sink_line(name, sink) for name, sink in stats["sinks"].items()]
     for name, subscriber in stats.get("subscribers", {}).items():
         lines.append(f"{name}: " + ", ".join(f"{count:,} {what}" for what, count in subscriber.items()))

@@ -1,6 +1,7 @@
 """The live line and the account in words."""
 
 import io
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from jrr_core.cli.summary import run_summary
 
 SINK = {"state": "ok", "published": 5, "written": 3, "duplicate": 1, "dropped": 0, "quarantined": 1, "spooled": 0,
         "pending": 0, "latency_p50_s": 0.05, "latency_p99_s": 0.25}  # fmt: skip
-STATS = {
+STATS: dict[str, Any] = {
     "uptime_s": 2.0, "lag_s": 0.5, "gaps": 1,
     "exchanges": {"x": {"frames": 9, "parsed": 7, "control": 1, "rejected": 1, "connections": 2, "reconnects": 1,
                         "gaps": 1, "events": {"trade": 6, "book": 1}, "trouble": "cannot reach h",
@@ -60,3 +61,11 @@ def test_the_account_in_words() -> None:
         "  x: 1 gaps",
     ]
     assert run_summary(STATS, [])[-1] == "nothing was lost"
+
+
+def test_the_account_names_the_first_silent_streams_and_counts_the_rest() -> None:
+    silent = [{"channel": "trade", "symbol": str(number), "trouble": "never received"} for number in range(1020)]
+    stats = {**STATS, "exchanges": {"x": {**STATS["exchanges"]["x"], "streams": silent}}}
+    lines = run_summary(stats, [])
+    assert sum(line.endswith(": never received") for line in lines) == 20
+    assert "  1,000 more streams like these; the log names them" in lines
