@@ -83,7 +83,8 @@ class Manager:
 
     async def subscribe_exchange(self, exchange: str, streams: Sequence[str]) -> None:
         """Collect streams of one exchange: its own stream names, or `channel:symbol`."""
-        await self.subscribe([Subscription.of(exchange, stream) for stream in streams])
+        named = [streams] if isinstance(streams, str) else streams
+        await self.subscribe([Subscription.of(exchange, stream) for stream in named])
 
     async def unsubscribe(self, unwanted: Iterable[Subscription | str]) -> None:
         """Stop collecting these, named as they were subscribed or by another name of the same symbol.
@@ -98,9 +99,12 @@ class Manager:
     def add_subscriber(self, channel: str, callback: Callback) -> None:
         """Call `callback` (sync or async) with each event of `channel`: "trade", "candle", "candle_1m", "*" ...
 
-        Raises ConfigError for a channel there is not. What the callback
-        raises is counted and logged, and harms nothing.
+        Raises ConfigError for a channel there is not, and for what cannot be
+        called. What the callback raises is counted and logged, and harms
+        nothing.
         """
+        if not callable(callback):
+            raise ConfigError(f"add_subscriber: {callback!r} cannot be called; give a function of one event")
         try:
             subscriber = CallbackSubscriber(channel, callback)
         except KeyError:
@@ -197,7 +201,7 @@ class Manager:
 
     def _by_exchange(self, named: Iterable[Subscription | str]) -> dict[Exchange, list[Subscription]]:
         chosen: dict[Exchange, list[Subscription]] = {}
-        for item in named:
+        for item in [named] if isinstance(named, str) else named:
             subscription = Subscription.parse(item) if isinstance(item, str) else item
             chosen.setdefault(self._exchange(subscription.exchange), []).append(subscription)
         return chosen
@@ -287,7 +291,10 @@ class Manager:
 
     def _spawn(self, work: Coroutine[Any, Any, None], who: str) -> "asyncio.Task[None]":
         assert self._running is not None
-        return self._running.create_task(self._guard(work, who))
+        task = self._running.create_task(self._guard(work, who))
+        # A task cancelled before its first step never awaits its work.
+        task.add_done_callback(lambda _: work.close())
+        return task
 
     async def _guard(self, work: Coroutine[Any, Any, None], who: str) -> None:
         """Run one part of the whole; its failure harms no other part and is told at the end."""

@@ -268,6 +268,8 @@ def test_callbacks_sync_and_async_get_events_and_their_mistakes_are_counted() ->
             manager.add_subscriber("trade", wrong)
             with pytest.raises(ConfigError, match="tradez"):
                 manager.add_subscriber("tradez", wrong)
+            with pytest.raises(ConfigError, match="None cannot be called"):
+                manager.add_subscriber("trade", None)  # type: ignore[arg-type]  # the mistake to be told
             async with running(manager):
                 manager.add_subscriber("trade", later)
                 await until(lambda: len(sink.ids()) == 3 and len(prices) == 3 and len(symbols) == 3)
@@ -329,6 +331,24 @@ def test_a_subscriber_may_stop_the_manager() -> None:
             manager.add_subscriber("trade", enough)
             await asyncio.wait_for(manager.start_all_listeners(), 3)
             assert sink.ids() == ["1", "2", "3"]
+
+    asyncio.run(main())
+
+
+def test_streams_that_come_and_go_at_once_leave_one_connection() -> None:
+    async def main() -> None:
+        async with toy_server(says("trade X 1")) as server:
+            sink = MemorySink()
+            manager = await managed(server, sink)
+            async with running(manager):
+                for _ in range(5):
+                    await manager.subscribe("toy:trade:X")
+                    await manager.unsubscribe("toy:trade:X")
+                await manager.subscribe_exchange("toy", "trade:X")
+                await until(lambda: sink.ids() == ["1"])
+                await until(lambda: len(server.open) == 1)
+            stats = manager.get_stats()["exchanges"]["toy"]
+            assert [stream["symbol"] for stream in stats["streams"]] == ["X"]
 
     asyncio.run(main())
 
