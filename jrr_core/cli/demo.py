@@ -21,7 +21,7 @@ from ..plugins import Plugins
 from ..sink import Sink
 from ..store import Store
 from ..subscription import Subscription
-from ..testing.child import simulated
+from ..testing.child import Simulation, simulated
 from ..testing.script import Script
 from ..testing.truth import Truth
 from .coverage import timelines
@@ -120,22 +120,33 @@ async def collect(
                 builder.add_exchange(name, ws_url=simulation.ws_urls[name], rest_url=simulation.rest_urls[name])
             manager = await builder.build()
             await manager.subscribe(wanted)
-            running = asyncio.ensure_future(manager.run(on_tick=_ticker(live)))
-            quiet = asyncio.ensure_future(simulation.quiet())
-            await asyncio.wait((running, quiet), return_when=asyncio.FIRST_COMPLETED)
-            whole = quiet.done() and not running.done()
-            if whole:
-                await _settle(manager)
-            await manager.stop()
-            await running
-            if live is not None:
-                live.clear()
-            if quiet.done():
-                quiet.result()
-            else:
-                quiet.cancel()
+            whole = await _run(manager, simulation, live)
             truth = await simulation.stop()
     return Outcome(manager.get_stats(), manager.account.failings(), truth, wanted, whole, sink, sink)
+
+
+async def _run(manager: Manager, simulation: Simulation, live: LiveLine | None) -> bool:
+    """Collect until the markets rest and everything is stored, or until a signal; return whether it came to the rest.
+
+    Raises what the run raises (a store that cannot be opened), and SimulationFailed.
+    """
+    running = asyncio.ensure_future(manager.run(on_tick=_ticker(live)))
+    quiet = asyncio.ensure_future(simulation.quiet())
+    try:
+        await asyncio.wait((running, quiet), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            await _settle(manager)
+        whole = quiet.done() and not running.done()
+        await manager.stop()
+        await running
+        if quiet.done():
+            quiet.result()
+    finally:
+        if live is not None:
+            live.clear()
+        quiet.cancel()
+        await asyncio.gather(quiet, return_exceptions=True)
+    return whole
 
 
 async def _settle(manager: Manager) -> None:

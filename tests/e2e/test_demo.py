@@ -82,12 +82,23 @@ def test_a_simulation_that_sent_nothing_proves_nothing(outcome: Outcome) -> None
     assert evolve(outcome, truth=Truth()).differences() == ["nothing was sent, so there is nothing to compare with"]
 
 
+def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from jrr_core.cli import main; main()", "demo", *arguments],
+        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_a_file_that_cannot_be_written_is_named_without_a_traceback(tmp_path: Path) -> None:
+    done = demo(tmp_path, "--for", "5s", "--db", "nowhere/market.db")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: nowhere/market.db: the directory nowhere does not exist")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_second_demo_leaves_the_file_of_the_first_and_says_what_it_stored(tmp_path: Path) -> None:
     (tmp_path / "market.db").write_text("somebody's")
-    done = subprocess.run(
-        [sys.executable, "-c", "from jrr_core.cli import main; main()", "demo", "--for", "2s"],
-        cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = demo(tmp_path, "--for", "2s")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "market.db").read_text() == "somebody's"
     assert done.stdout.startswith("market.db exists and is left as it is; this demo uses market-2.db\n")
