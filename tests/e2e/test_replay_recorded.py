@@ -59,7 +59,7 @@ def stored_book(store: sqlite3.Connection) -> Book:
     )
     for first, last, previous, bids, asks in deltas:
         if sequence == began:
-            assert first <= began + 1 <= last + 1
+            assert first <= began + 1 <= last + 1 or previous == began
         else:
             assert previous == sequence if previous is not None else first == sequence + 1
         sequence = last
@@ -90,3 +90,42 @@ def test_the_store_equals_the_recording(realdata: Path, tmp_path: Path, exchange
         assert {sequence for (sequence,) in store.execute("SELECT sequence FROM quotes")} == quotes
         assert {state for (state,) in store.execute("SELECT state FROM coverage")} == {"complete"}
     store.close()
+
+
+def one_symbol(realdata: Path, name: str, symbol: str) -> tuple[list[str], str]:
+    """Return lines `<receive ns> <JSON>` of one symbol of a recording of several, and that of its REST snapshot."""
+    folder, kept, snapshot = realdata / "cryptofeed", [], ""
+    for part in (f"{name}.ws.1.0.jsonl.gz", f"{name}.http.0.0.jsonl.gz"):
+        with gzip.open(folder / part, "rt") as items:
+            for item in map(json.loads, items):
+                line = f"{int(item['t'] * 1e9)} {item.get('raw')}"
+                if item["kind"] == "http" and f"symbol={symbol}&" in item["url"]:
+                    snapshot = line
+                elif item["kind"] == "recv" and json.loads(item["raw"]).get("data", {}).get("s") == symbol:
+                    kept.append(line)
+    return kept, snapshot
+
+
+@pytest.mark.parametrize(
+    ("exchange", "name", "symbol"),
+    [
+        ("binance", "BINANCE", "NKNUSDT"),
+        ("binance-usdm", "BINANCE_FUTURES", "SUSHIUSDT"),
+        ("binance-coinm", "BINANCE_DELIVERY", "BTCUSD_211231"),
+    ],
+)
+def test_the_snapshot_may_stand_anywhere(realdata: Path, tmp_path: Path, exchange: str, name: str, symbol: str) -> None:
+    updates, snapshot = one_symbol(realdata, name, symbol)
+    rows = [json.loads(line.partition(" ")[2]) for line in (snapshot, *updates)]
+    trades = [row["data"] for row in rows if row.get("stream", "").endswith("@aggTrade")]
+    for number, at in enumerate((0, 5, len(updates))):
+        file, database = tmp_path / f"{number}.txt", tmp_path / f"{number}.db"
+        file.write_text("\r\n".join([*updates[:at], snapshot, *updates[at:]]), "utf-8-sig")
+        command = ["replay", str(file), "--exchange", exchange, "--plugins", "sqlite"]
+        done = CliRunner().invoke(main, [*command, "--set", f"sinks.sqlite.path={database}"])
+        assert done.exit_code == 0, done.output
+        with sqlite3.connect(database) as store:
+            assert stored_book(store) == final_book(rows)
+            kept = dict(store.execute("SELECT trade_id, price FROM trades").fetchall())
+            assert kept == {str(trade["a"]): trade["p"] for trade in trades}
+        store.close()
