@@ -143,7 +143,8 @@ class _Excuses:
     def interrupted(self, event: Message, since_ns: int, slack_ns: int = SLACK_NS) -> bool:
         """Whether the event's stream was interrupted between `since_ns` and the event."""
         rows = self._spans.get(_where(event), [])
-        return any(start >= since_ns and start <= event.ts_recv + slack_ns for start, _ in rows)
+        # An interruption dated by the exchange may seem to begin before the snapshot it follows was received.
+        return any((start >= since_ns or end > since_ns) and start <= event.ts_recv + slack_ns for start, end in rows)
 
     def cover(self, event: Message) -> bool:
         """Whether the event falls into an interruption of its stream."""

@@ -136,6 +136,11 @@ def test_a_later_snapshot_stands_for_missing_deltas_only_behind_a_gap() -> None:
     assert "3 missing" in truth.compare(stored)[0]
     gap = Gap("x", "BTC", 3 * S, 3 * S, "book", "", "sequence", None, 2 * S, 3 * S, (2, 3))
     assert truth.compare([*stored, gap]) == []
+    # Dated by the exchange, the gap begins before the snapshot it follows was received.
+    early = Gap("x", "BTC", 3 * S, 3 * S, "book", "", "sequence", None, S - 1, 3 * S, (1, 3))
+    assert truth.compare([*stored, early]) == []
+    over = Gap("x", "BTC", S, S, "book", "", "sequence", None, 0, S, (0, 1))
+    assert "3 missing" in truth.compare([*stored, over])[0]
 
 
 def test_the_rebuilt_book_must_be_the_markets() -> None:
