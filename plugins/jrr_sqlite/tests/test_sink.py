@@ -174,6 +174,19 @@ def test_a_full_disk_is_unavailable_and_costs_nothing(path: str) -> None:
     run(path, full)
 
 
+def test_a_file_that_is_taken_away_is_missed_until_it_is_back(path: str, store: Store) -> None:
+    async def taken(sink: SqliteSink) -> None:
+        await sink.write([trade(1)])
+        away = Path(path).rename(f"{path}.away")
+        with pytest.raises(SinkUnavailable, match="was moved or deleted while being written; put it back"):
+            await sink.write([trade(2)])
+        away.rename(path)
+        await sink.write([trade(2)])
+
+    run(path, taken)
+    assert query(path, "SELECT trade_id FROM trades ORDER BY 1") == [("1",), ("2",)]
+
+
 def test_a_sink_that_is_not_open_is_unavailable(path: str) -> None:
     async def main() -> None:
         sink = SqliteSink(StorageConfig(path=path))

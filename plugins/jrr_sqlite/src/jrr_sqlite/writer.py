@@ -45,6 +45,7 @@ class Writer:
         self._path = Path(settings.path).expanduser()
         self._connection: sqlite3.Connection | None = None
         self._lock: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
 
     def open(self) -> None:
         """Open the file, make or migrate its schema. Raises ConfigError or SinkUnavailable, and is closed then."""
@@ -60,6 +61,7 @@ class Writer:
             self._streams = _StreamIds(self._connection)
             self._ledger = Ledger(self._connection, self._streams)
             self._last_ts = 0
+            self._file = self._identity()
         except sqlite3.Error as error:
             self.close()
             raise on_open(error, path) from error
@@ -72,6 +74,12 @@ class Writer:
         connection = self._connection
         if connection is None:
             raise SinkUnavailable(f"{self._settings.path} is not open")
+        if self._identity() != self._file:
+            # SQLite would go on writing to a file that has no name any more.
+            raise SinkUnavailable(
+                f"{self._settings.path} was moved or deleted while being written; "
+                "put it back, or stop and start again to begin a new file"
+            )
         groups: dict[type, list[Any]] = {}
         for event in batch:
             groups.setdefault(type(event), []).append(event)
@@ -105,6 +113,14 @@ class Writer:
             connection.close()
         if lock is not None:
             lock.close()
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Return which file the path names now, None for none."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _take_lock(self) -> sqlite3.Connection:
         """Lock a file beside the data until this process ends, however it ends.
