@@ -89,7 +89,7 @@ async def running(script: Script, **options: Any) -> AsyncIterator[Stage]:
 def test_a_dropped_connection_is_made_again_with_a_fresh_parser() -> None:
     async def main() -> None:
         async with running(says("trade X 1")) as at:
-            await until(lambda: at.ids() == [1])
+            await until(lambda: at.ids() == [1] and at.server.heard)
             at.server.drop()
             await until(lambda: at.ids() == [1, 1])
             assert len(at.parsers) == 2

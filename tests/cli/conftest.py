@@ -16,6 +16,7 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 PLUGIN = '''
+import asyncio
 import json
 from decimal import Decimal
 from attrs import define
@@ -58,6 +59,7 @@ class Toy(BaseWebSocketConnector):
 @define
 class Settings:
     path: str = setting("shelf.jsonl", "File.")
+    pause_s: float = setting(0.0, "How long each write takes.")
     gaps: bool = setting(False, "Whether coverage shows a gap.")
     password: str = setting("", "Secret.", secret=True)
 
@@ -78,6 +80,7 @@ class Shelf:
             raise ConfigError(f"sinks.shelf.path: {error}") from None
 
     async def write(self, batch):
+        await asyncio.sleep(self.settings.pause_s)
         for event in batch:
             print(event.type, event.symbol, getattr(event, "trade_id", ""), file=self.out)
         self.out.flush()

@@ -138,10 +138,12 @@ def test_the_entry_point_is_the_group() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_replay_that_is_stopped_ends_tidily(configured: Path, site: Path, number: signal.Signals) -> None:
-    rows = "".join(f'{10**18 + n} {{"s": "BTCUSD", "id": {n}}}\n' for n in range(200_000))
+    rows = "".join(f'{10**18 + n} {{"s": "BTCUSD", "id": {n}}}\n' for n in range(20_000))
     (configured / "lines.txt").write_text(rows)
     code = "from jrr_core.cli import main; main(prog_name='jrr')"
-    command = [sys.executable, "-c", code, "replay", "lines.txt", "--exchange", "toy"]
+    # The store is so slow that the signal cannot come too late.
+    options = ["--exchange", "toy", "--set", "sinks.shelf.pause_s=0.1"]
+    command = [sys.executable, "-c", code, "replay", "lines.txt", *options]
     with subprocess.Popen(
         command, env={**os.environ, "PYTHONPATH": str(site)}, stderr=subprocess.PIPE, text=True
     ) as running:
