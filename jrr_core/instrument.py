@@ -83,7 +83,5 @@ class Instruments:
         if item is not None:
             return (item.symbol,)
         near = get_close_matches(upper, [*self.by_symbol, *self._by_canonical], n=3)
-        hint = f"; did you mean {', '.join(near)}?" if near else ""
-        raise ConfigError(
-            f"{self.exchange} has no symbol {symbol!r}{hint}; `jrr instruments {self.exchange}` lists them"
-        )
+        hint = f"; did you mean {', '.join(near)}? " if near else "; "
+        raise ConfigError(f"{self.exchange} has no symbol {symbol!r}{hint}`jrr instruments {self.exchange}` lists them")
