@@ -9,6 +9,7 @@ import logging
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from .account import Account
@@ -29,6 +30,8 @@ from .subscription import Subscription
 
 _CALLBACK_BATCH = BatchPolicy(max_rows=1000, max_age_s=0.0)
 _TICK_S = 0.2
+_reading: ContextVar["Manager | None"] = ContextVar("jrr_reading", default=None)
+"""The manager whose sink or subscriber is being called; tasks started there inherit it."""
 
 
 class Manager:
@@ -121,7 +124,7 @@ class Manager:
         self._bus.route(subscriber.accepts, buffer.put)
         self.notifiers.append(notifier)
         if self._running is not None and not self._stopping.is_set():
-            self._readers.append(self._spawn(notifier.run(), f"subscriber {subscriber.name}"))
+            self._readers.append(self._spawn(self._read(notifier), f"subscriber {subscriber.name}"))
 
     async def stream(self, channel: str) -> AsyncIterator[Message]:
         """Yield each event of `channel` as it comes, until the manager stops."""
@@ -178,13 +181,13 @@ class Manager:
     async def stop(self) -> None:
         """End the run: sessions first, then what is buffered is stored, then the sinks are closed.
 
-        Returns when that is done; at once when a subscriber calls it, since
-        the end of the run waits for the subscribers.
+        Returns when that is done; at once when a subscriber calls it, or a
+        task it started, since the end of the run waits for the subscribers.
         """
         self._stopping.set()
         if not self._begun:
             self._stopped.set()
-        if asyncio.current_task() not in self._readers:
+        if _reading.get() is not self:
             await self._stopped.wait()
 
     def get_stats(self) -> dict[str, Any]:
@@ -230,8 +233,8 @@ class Manager:
             opened = self.drains
             async with asyncio.TaskGroup() as group:
                 self._running = group
-                self._readers += [self._spawn(r.run(), f"sink {r.sink.name}") for r in self.drains]
-                self._readers += [self._spawn(r.run(), f"subscriber {r.subscriber.name}") for r in self.notifiers]
+                self._readers += [self._spawn(self._read(r), f"sink {r.sink.name}") for r in self.drains]
+                self._readers += [self._spawn(self._read(r), f"subscriber {r.subscriber.name}") for r in self.notifiers]
                 for exchange in self.exchanges.values():
                     self._start_lines(exchange)
                 try:
@@ -295,6 +298,10 @@ class Manager:
         # A task cancelled before its first step never awaits its work.
         task.add_done_callback(lambda _: work.close())
         return task
+
+    async def _read(self, reader: Drain | Notifier) -> None:
+        _reading.set(self)
+        await reader.run()
 
     async def _guard(self, work: Coroutine[Any, Any, None], who: str) -> None:
         """Run one part of the whole; its failure harms no other part and is told at the end."""

@@ -318,7 +318,8 @@ def test_a_stream_of_a_manager_that_is_stopped_unstarted_ends() -> None:
     asyncio.run(main())
 
 
-def test_a_subscriber_may_stop_the_manager() -> None:
+@pytest.mark.parametrize("way", ["awaited", "task returned", "task awaited"])
+def test_a_subscriber_may_stop_the_manager(way: str) -> None:
     async def main() -> None:
         async with toy_server(says("trade X 1 2 3")) as server:
             sink = MemorySink()
@@ -326,9 +327,12 @@ def test_a_subscriber_may_stop_the_manager() -> None:
             await manager.subscribe(["toy:trade:X"])
 
             async def enough(message: Any) -> None:
-                await manager.stop()
+                await (manager.stop() if way == "awaited" else asyncio.ensure_future(manager.stop()))
 
-            manager.add_subscriber("trade", enough)
+            def task(message: Any) -> Any:
+                return asyncio.ensure_future(manager.stop())
+
+            manager.add_subscriber("trade", task if way == "task returned" else enough)
             await asyncio.wait_for(manager.start_all_listeners(), 3)
             assert sink.ids() == ["1", "2", "3"]
 
