@@ -226,6 +226,8 @@ class Manager:
             raise ConfigError("this manager has been started before; build another one for another run")
         self._started = time.monotonic()
         self._begun = True
+        if self._stopping.is_set():
+            return
         opened: list[Drain] = []
         try:
             await self._open_sinks(opened)

@@ -51,7 +51,7 @@ class Sink(Protocol):
         """Take an instance of `Settings`; open nothing yet."""
 
     async def open(self) -> None:
-        """Connect and make or migrate the schema.
+        """Connect and make or migrate the schema; may come again after a call that failed or was cancelled.
 
         Raises ConfigError for what the user must change (never retried),
         SinkUnavailable for what may pass (retried).

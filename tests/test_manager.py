@@ -304,6 +304,19 @@ def test_a_stream_yields_events_until_the_stop() -> None:
     asyncio.run(main())
 
 
+def test_a_manager_stopped_before_its_start_opens_nothing() -> None:
+    async def main() -> None:
+        async with toy_server() as server:
+            sink = MemorySink()
+            manager = await managed(server, sink)
+            await manager.subscribe(["toy:trade:X"])
+            await manager.stop()
+            await asyncio.wait_for(manager.start_all_listeners(), 1)
+            assert (sink.opened, server.opened_s) == (0, [])
+
+    asyncio.run(main())
+
+
 def test_a_stream_of_a_manager_that_is_stopped_unstarted_ends() -> None:
     async def main() -> None:
         async with toy_server() as server:

@@ -228,6 +228,20 @@ def test_a_second_writer_is_refused_by_name_of_the_file(path: str) -> None:
     run(path)
 
 
+def test_an_open_that_was_cancelled_may_come_again(path: str) -> None:
+    async def main() -> None:
+        sink = SqliteSink(StorageConfig(path=path))
+        opening = asyncio.ensure_future(sink.open())
+        await asyncio.sleep(0)
+        opening.cancel()
+        await sink.open()
+        assert await sink.write([trade(1)]) == WriteResult(1, 0)
+        await sink.close()
+
+    asyncio.run(main())
+    assert query(path, "SELECT count(*) FROM trades") == [(1,)]
+
+
 def test_a_cancelled_write_is_whole_and_the_next_one_safe(path: str) -> None:
     batches = [[trade(1000 * n + i) for i in range(1000)] for n in range(20)]
 

@@ -48,7 +48,12 @@ class Writer:
         self._file: tuple[int, int] | None = None
 
     def open(self) -> None:
-        """Open the file, make or migrate its schema. Raises ConfigError or SinkUnavailable, and is closed then."""
+        """Open the file, make or migrate its schema. Raises ConfigError or SinkUnavailable, and is closed then.
+
+        Does nothing where it is open: a call that was cancelled may have come about.
+        """
+        if self._connection is not None:
+            return
         path = self._settings.path
         if self._path.is_dir():
             raise ConfigError(f"{path} is a directory; set sinks.sqlite.path to a file")
