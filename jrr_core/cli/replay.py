@@ -61,11 +61,15 @@ def _replay(config: Config, exchange: str | None) -> Replay:
 
 
 async def _run(work: Replay, file: Path, exchange: str | None, live: LiveLine | None) -> None:
-    """Replay until done; SIGTERM ends it as Ctrl-C does, with the sinks closed in order."""
+    """Replay until done; SIGINT and SIGTERM end it with the sinks closed in order.
+
+    SIGINT is ignored by what a script starts in the background, unless it is handled here.
+    """
     task = asyncio.current_task()
     assert task is not None
-    with suppress(NotImplementedError, RuntimeError):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError, RuntimeError):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     await work.run(file, exchange, _ticker(live))
 
 
