@@ -22,12 +22,9 @@ from .pace import Spacing
 from .parser import Parser
 from .stream import Stream, StreamBoard
 from .subscription import Subscription
+from .vigil import Vigil
 
 _WATCH_S = 0.25
-# A connection that delivered steadily and then answers only pings is dead in all but name after
-# this many of its usual intervals.
-_DEAD_INTERVALS = 100
-_HABIT_FRAMES = 100
 # As much of a refused message as a line of log quotes.
 _QUOTED_CHARS = 400
 
@@ -72,12 +69,9 @@ class Session:
         self.started = time.monotonic()
         self._parser = parser
         self._around = around
-        self._frames = 0
         self._last_recv_ns = time.time_ns()
-        self._last_sign = self._last_data = self.started
+        self._vigil = Vigil(self.started, around.settings.stale_s, around.settings.ack_timeout_s)
         self._outbox: asyncio.Queue[Send] = asyncio.Queue()
-        self._unanswered: dict[str, tuple[float, str]] = {}
-        self._refused_unnamed = False
         self._errands: set[asyncio.Task[None]] = set()
 
     def feed(self, payload: str | bytes, ts_recv: int) -> None:
@@ -87,7 +81,7 @@ class Session:
     def _take(self, frame: Frame) -> None:
         around, counters = self._around, self._around.counters
         counters.frames += 1
-        self._frames += 1
+        self._vigil.frames += 1
         self._last_recv_ns = frame.ts_recv
         if around.capture is not None:
             around.capture(self.name, frame)
@@ -100,7 +94,7 @@ class Session:
         else:
             if events:
                 counters.parsed += 1
-                self._last_data = time.monotonic()
+                self._vigil.last_data = time.monotonic()
                 around.publish(events)
             else:
                 counters.control += 1
@@ -184,14 +178,13 @@ class Session:
             case Rotate(reason):
                 self.rotate(reason)
             case Acked(key, proves):
-                self._unanswered.pop(key, None)
+                self._vigil.answered(key)
                 for subscription in proves:
                     stream = self._around.board.streams.get((subscription.channel, subscription.symbol))
                     if stream is not None:
                         self._revive(stream, self._last_recv_ns)
             case Refused(key, what, reason):
-                _, text = self._unanswered.pop(key, (0.0, ""))
-                self._refused_unnamed = self._refused_unnamed or not key
+                text = self._vigil.refused(key)
                 self._refused(what or (f"the request {_shortened(text)}" if text else "a request of ours"), reason)
 
     def _refused(self, what: str, reason: str) -> None:
@@ -286,9 +279,10 @@ class Session:
 
     async def _receive(self, socket: OpenSocket) -> None:
         receive, take, exchange, now_ns = socket.receive, self._take, self.plan.exchange, time.time_ns
+        vigil = self._vigil
         while True:
             payload = await receive()
-            self._last_sign = time.monotonic()
+            vigil.last_sign = time.monotonic()
             take(Frame(exchange, payload, now_ns()))
 
     async def _send(self, socket: OpenSocket) -> None:
@@ -296,15 +290,14 @@ class Session:
         while True:
             message = await self._outbox.get()
             await spacing.wait()
-            for key in message.acks:
-                self._unanswered[key] = time.monotonic() + self._around.settings.ack_timeout_s, message.text
+            self._vigil.expect(message.acks, message.text, time.monotonic())
             await socket.send(message.text)
 
     async def _ping(self, socket: OpenSocket, interval_s: float) -> None:
         while True:
             await asyncio.sleep(interval_s)
             await socket.ping()
-            self._last_sign = time.monotonic()
+            self._vigil.last_sign = time.monotonic()
 
     async def _watch(self, socket: OpenSocket) -> None:
         keepalive, rotate_after_s = self.plan.keepalive, self.plan.rotate_after_s
@@ -313,7 +306,7 @@ class Session:
             await asyncio.sleep(_WATCH_S)
             now = time.monotonic()
             self._judge(now)
-            if keepalive is not None and now - max(self._last_sign, kept_alive) > keepalive.idle_s:
+            if keepalive is not None and now - max(self._vigil.last_sign, kept_alive) > keepalive.idle_s:
                 kept_alive = now
                 await socket.send(keepalive.text)
             if rotate_after_s is not None and now - self.started > rotate_after_s:
@@ -324,23 +317,14 @@ class Session:
 
     def _judge(self, now: float) -> None:
         """Raise SessionOver for a connection that is dead though its socket is open."""
-        settings = self._around.settings
-        if now - self._last_sign > settings.stale_s:
-            raise SessionOver(f"no frame for {settings.stale_s:g} s")
-        late = [key for key, (deadline, _) in self._unanswered.items() if now > deadline]
-        if late and self._refused_unnamed:
-            # A refusal that named nothing meant what nothing else answered for.
-            for key in late:
-                del self._unanswered[key]
+        unanswered = self._vigil.never_answered(now)
+        if unanswered:
             say(logging.ERROR, "subscription_unanswered",
-                f"{self.plan.exchange} never answered for {', '.join(sorted(late))}: what it refused without a name",
-                exchange=self.plan.exchange, streams=sorted(late))  # fmt: skip
-        elif late:
-            raise SessionOver(f"no answer to {', '.join(sorted(late)[:5])} within {settings.ack_timeout_s:g} s")
-        if self._frames > _HABIT_FRAMES:
-            usual_s = (self._last_data - self.started) / self._frames
-            if now - self._last_data > max(settings.stale_s, _DEAD_INTERVALS * usual_s):
-                raise SessionOver(f"no data for {now - self._last_data:.0f} s though the connection answers")
+                f"{self.plan.exchange} never answered for {', '.join(unanswered)}: what it refused without a name",
+                exchange=self.plan.exchange, streams=unanswered)  # fmt: skip
+        verdict = self._vigil.verdict(now)
+        if verdict is not None:
+            raise SessionOver(verdict)
 
     def _listen_for_silence(self) -> None:
         settings, now_ns = self._around.settings, time.time_ns()

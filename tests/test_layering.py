@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("connector", "parser", "sink", "subscriber", "store"),
     (
         "hookspecs", "sequence", "book", "buffer", "bus", "backoff", "counters", "wire", "coverage",
-        "journal", "lines", "network", "pace", "quarantine", "stream", "structure",
+        "journal", "lines", "network", "pace", "quarantine", "stream", "structure", "vigil",
     ),
     ("transport", "session", "fetch", "drain", "notify", "spool", "capture"),
     ("plugins", "config", "base_connector", "line"),

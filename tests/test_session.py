@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jrr_core import session as session_module
+from jrr_core import vigil as vigil_module
 from jrr_core.counters import ExchangeCounters
 from jrr_core.errors import ConfigError
 from jrr_core.events import Backfilled, Connected, Disconnected, Gap, Message, Trade
@@ -293,7 +294,7 @@ def test_pongs_keep_a_silent_connection_alive_and_their_absence_ends_it() -> Non
 
 
 def test_a_connection_that_answers_pings_but_stopped_its_data_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "_HABIT_FRAMES", 10)
+    monkeypatch.setattr(vigil_module, "_HABIT_FRAMES", 10)
 
     async def main() -> None:
         at, pipe = stage(stale_s=0.1, ping_s=0.02), Pipe()
