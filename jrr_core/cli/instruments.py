@@ -1,6 +1,7 @@
 """`jrr instruments`: what an exchange lists."""
 
 import asyncio
+import sys
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -41,6 +42,9 @@ def instruments(
     config = settings(config_file, plugins, overrides)
     connector = _connector(config, exchange)
     listed = [item for item in asyncio.run(_fetch(connector)) if _wanted(item, pattern, active)]
+    if not listed and not as_json:
+        click.echo(f"no {'active ' if active else ''}instrument of {exchange} matches {pattern!r}", err=True)
+        sys.exit(1)
     listed.sort(key=lambda item: item.symbol)
     click.echo(encode([asdict(item) for item in listed]) if as_json else "\n".join(_table(listed)))
 

@@ -34,8 +34,7 @@ def test_a_broken_plugin_is_listed_and_fails(folder: Path, install: Callable[...
 
 @pytest.mark.parametrize(
     ("arguments", "symbols"),
-    [((), ["BTCUSD", "ETHUSD", "OLDUSD"]), (("--active",), ["BTCUSD", "ETHUSD"]), (("btc-*",), ["BTCUSD"]),
-     (("nothing",), [])],
+    [((), ["BTCUSD", "ETHUSD", "OLDUSD"]), (("--active",), ["BTCUSD", "ETHUSD"]), (("btc-*",), ["BTCUSD"])],
 )  # fmt: skip
 def test_instruments_are_listed(configured: Path, jrr: Jrr, arguments: tuple[str, ...], symbols: list[str]) -> None:
     result = jrr("instruments", "toy", *arguments)
@@ -44,6 +43,13 @@ def test_instruments_are_listed(configured: Path, jrr: Jrr, arguments: tuple[str
     listed = json.loads(jrr("instruments", "toy", *arguments, "--json").stdout)
     assert [item["symbol"] for item in listed] == symbols
     assert all(item["tick_size"] == "0.010" for item in listed)
+
+
+def test_a_pattern_that_matches_nothing_fails(configured: Path, jrr: Jrr) -> None:
+    result = jrr("instruments", "toy", "nothing")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "no instrument of toy matches 'nothing'\n"
+    assert json.loads(jrr("instruments", "toy", "nothing", "--json").stdout) == []
 
 
 def test_complete_coverage_ends_well(configured: Path, jrr: Jrr) -> None:
