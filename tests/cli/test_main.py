@@ -143,7 +143,9 @@ def test_a_replay_that_is_stopped_ends_tidily(configured: Path, site: Path, numb
     code = "from jrr_core.cli import main; main(prog_name='jrr')"
     # The store is so slow that the signal cannot come too late.
     options = ["--exchange", "toy", "--set", "sinks.shelf.pause_s=0.1"]
-    command = [sys.executable, "-c", code, "replay", "lines.txt", *options]
+    # What a script starts in the background begins with SIGINT ignored.
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    command = [*ignoring, sys.executable, "-c", code, "replay", "lines.txt", *options]
     with subprocess.Popen(
         command, env={**os.environ, "PYTHONPATH": str(site)}, stderr=subprocess.PIPE, text=True
     ) as running:
