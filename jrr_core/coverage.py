@@ -19,6 +19,11 @@ CRASH = "crash"
 """Reason of the gap after a range that nobody ended."""
 NOT_RUNNING = "not running"
 """Reason of the gap after a store was closed in order while streams were still live."""
+STOPPED = "stopped"
+UNSUBSCRIBED = "unsubscribed"
+ROTATED = "rotated"
+END_OF_CAPTURE = "end of the capture"
+_IN_ORDER = frozenset({NOT_RUNNING, STOPPED, UNSUBSCRIBED, ROTATED, END_OF_CAPTURE})
 
 
 class Timeline:
@@ -242,3 +247,9 @@ def _closed(gap: Range, start: int, end: int) -> list[Range]:
     if gap.ts_to > inside.ts_to:
         pieces.append(evolve(gap, ts_from=inside.ts_to, missing=None))
     return pieces
+
+
+def broken_off(ranges: Iterable[Range]) -> list[Range]:
+    """Return the last range of each stream that ended out of order and has not been resumed since."""
+    last = {(item.exchange, item.channel, item.symbol): item for item in ranges}
+    return [item for item in last.values() if item.state != "gap" and item.reason not in (None, *_IN_ORDER)]

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from .backoff import Backoff
 from .connector import SessionPlan
+from .coverage import ROTATED
 from .errors import ConfigError, JrrError, PluginError
 from .journal import say
 from .pace import Spacing
@@ -140,7 +141,7 @@ class Line:
             if heir is not old and heir in self.sessions and _replaces(heir, old):
                 await asyncio.sleep(_OVERLAP_S)
                 if heir in self.sessions:
-                    old.end_reason = "rotated"
+                    old.end_reason = ROTATED
                     ended.cancel()
                     return
             await asyncio.sleep(0.1)

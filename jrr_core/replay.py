@@ -18,6 +18,7 @@ from .bus import Bus
 from .capture import read_capture
 from .config import Config, structure
 from .counters import SinkCounters
+from .coverage import END_OF_CAPTURE
 from .drain import Drain
 from .errors import ConfigError, ParseError
 from .events import Connected, Disconnected, Gap, Message, StreamEvent
@@ -162,7 +163,7 @@ class Replay:
             elif number % 256 == 0:
                 await asyncio.sleep(0)
         for session in list(self._sessions.values()):
-            self._end(session, "end of the capture")
+            self._end(session, END_OF_CAPTURE)
 
     def _session(self, exchange: str, name: str) -> _Session:
         session = self._sessions.get((exchange, name))

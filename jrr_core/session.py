@@ -14,6 +14,7 @@ from attrs import define
 
 from .connector import ExchangeSettings, Rate, SessionPlan
 from .counters import ExchangeCounters
+from .coverage import STOPPED, UNSUBSCRIBED
 from .errors import JrrError, ParseError
 from .events import Connected, Disconnected, Gap, Message, StreamEvent
 from .frame import Acked, Frame, HttpGet, Refused, Request, Rotate, Send
@@ -65,7 +66,7 @@ class Session:
         self.live: dict[tuple[str, str], Stream] = {}
         self.rotating = asyncio.Event()
         self.rotate_reason = ""
-        self.end_reason = "stopped"
+        self.end_reason = STOPPED
         self.started = time.monotonic()
         self._parser = parser
         self._around = around
@@ -229,7 +230,7 @@ class Session:
             for key in self._carried_by(subscription, kept):
                 self._around.board.forget(*key)
                 if self.live.pop(key, None) is not None:
-                    self._around.publish((self._ended(key, "unsubscribed"),))
+                    self._around.publish((self._ended(key, UNSUBSCRIBED),))
         for message in self.plan.unsubscribe(unwanted):
             self._outbox.put_nowait(message)
 

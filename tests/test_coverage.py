@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jrr_core.coverage import CRASH, NOT_RUNNING, Timeline
+from jrr_core.coverage import CRASH, NOT_RUNNING, Timeline, broken_off
 from jrr_core.events import Backfilled, Connected, Disconnected, Gap, StreamEvent
 from jrr_core.store import Range
 
@@ -283,3 +283,11 @@ def test_ranges_are_ordered_touch_and_resume_from_what_was_stored(script: list[S
             assert first is None or stored[0].ts_from <= first
             first = stored[0].ts_from
         assert not line.live or stored[-1].state == "complete"
+
+
+def test_only_a_stream_that_ended_out_of_order_last_is_broken_off() -> None:
+    cut = Range("x", "trade", "A", 0, 5, "complete", "connection cut")
+    stopped = Range("x", "trade", "B", 0, 5, "complete", "stopped")
+    resumed = [Range("x", "trade", "C", 0, 5, "complete", "connection cut"), Range("x", "trade", "C", 5, 9, "gap"),
+               Range("x", "trade", "C", 9, 12, "complete")]  # fmt: skip
+    assert broken_off([cut, stopped, *resumed]) == [cut]

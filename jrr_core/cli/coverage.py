@@ -10,6 +10,7 @@ from attrs import asdict, evolve
 
 from ..builder import ManagerBuilder
 from ..config import Config
+from ..coverage import broken_off
 from ..errors import ConfigError
 from ..store import Range, Store
 from ..wire import encode
@@ -25,17 +26,18 @@ _MARKS = {"complete": "#", "backfilled": "+", "gap": "."}
 def coverage(as_json: bool, config_file: Path | None, plugins: str | None, overrides: tuple[str, ...]) -> None:
     """Show for every stream of the store when it is complete and where something is missing.
 
-    Exit code 1 while a gap stands.
+    Exit code 1 while a gap stands, or a stream broke off and was not resumed.
     """
     ranges = _store(settings(config_file, plugins, overrides)).coverage()
     gaps = [item for item in ranges if item.state == "gap"]
+    broken = broken_off(ranges)
     if as_json:
         click.echo(encode([asdict(item) for item in ranges]))
     elif not ranges:
         click.echo("the store has no coverage yet: nothing was collected into it")
     else:
-        click.echo("\n".join([*timelines(ranges), *[_gap_line(gap) for gap in gaps]]))
-    sys.exit(1 if gaps else 0)
+        click.echo("\n".join([*timelines(ranges), *map(_gap_line, gaps), *map(_broken_line, broken)]))
+    sys.exit(1 if gaps or broken else 0)
 
 
 def timelines(ranges: Sequence[Range], width: int = _WIDTH) -> list[str]:
@@ -68,6 +70,12 @@ def _gap_line(gap: Range) -> str:
     return (
         f"gap {gap.exchange}:{gap.channel}:{gap.symbol} from {_when(gap.ts_from)} for {seconds:.3f} s, "
         f"{missing}: {gap.reason or 'no reason known'}"
+    )
+
+
+def _broken_line(last: Range) -> str:
+    return (
+        f"ended {last.exchange}:{last.channel}:{last.symbol} at {_when(last.ts_to)}, not resumed since: {last.reason}"
     )
 
 

@@ -61,6 +61,7 @@ class Settings:
     path: str = setting("shelf.jsonl", "File.")
     pause_s: float = setting(0.0, "How long each write takes.")
     gaps: bool = setting(False, "Whether coverage shows a gap.")
+    broken: bool = setting(False, "Whether coverage shows a stream that broke off.")
     password: str = setting("", "Secret.", secret=True)
 
 class Shelf:
@@ -99,6 +100,9 @@ class Shelf:
     def coverage(self):
         second = 10**9
         ranges = [Range("toy", "trade", "BTCUSD", 0, 60 * second, "complete")]
+        if self.settings.broken:
+            ranges.append(Range("toy", "trade", "ETHUSD", 0, 30 * second, "complete", "connection cut"))
+            ranges.append(Range("toy", "trade", "OLDUSD", 0, 30 * second, "complete", "stopped"))
         if self.settings.gaps:
             ranges.append(Range("toy", "trade", "BTCUSD", 60 * second, 60 * second + 1, "gap", "buffer full", 7))
             ranges.append(Range("toy", "trade", "BTCUSD", 60 * second + 1, 120 * second, "backfilled"))

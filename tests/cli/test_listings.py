@@ -68,6 +68,14 @@ def test_a_gap_is_drawn_told_and_fails(configured: Path, jrr: Jrr) -> None:
     assert [item["state"] for item in listed] == ["complete", "gap", "backfilled"]
 
 
+def test_a_stream_that_broke_off_is_told_and_fails(configured: Path, jrr: Jrr) -> None:
+    result = jrr("coverage", "--set", "sinks.shelf.broken=true")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[4:] == [
+        "ended toy:trade:ETHUSD at 1970-01-01 00:00:30, not resumed since: connection cut"
+    ]
+
+
 def test_streams_share_one_scale() -> None:
     lines = timelines(
         [
