@@ -4,15 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .buffer import Buffer
 from .bus import Bus
 from .capture import Capture
 from .config import Config, structure
 from .connector import Connector, ExchangeSettings
-from .counters import ExchangeCounters, SinkCounters
-from .drain import Drain
+from .counters import ExchangeCounters
+from .drain import drain_from
 from .errors import ConfigError
-from .events import Gap
 from .exchange import Exchange
 from .fetch import Fetch
 from .journal import say_seldom
@@ -90,7 +88,7 @@ class ManagerBuilder:
         """Return the Manager, not yet started; raises ConfigError for settings that do not fit."""
         config, bus = self._config, Bus()
         quarantine = Quarantine(Path(config.run.quarantine), config.run.quarantine_max_bytes)
-        drains = [self._drain(sink, bus, quarantine) for sink in self.sinks()]
+        drains = [drain_from(bus, sink, config.run.buffer_events, quarantine.keep) for sink in self.sinks()]
         capture = Capture(config.capture) if config.capture.path else None
         budgets: dict[str, Budget] = {}
         exchanges = {
@@ -137,12 +135,6 @@ class ManagerBuilder:
             for name, cls in plugins.sinks.items()
             if cls.embedded
         ]
-
-    def _drain(self, sink: Sink, bus: Bus, quarantine: Quarantine) -> Drain:
-        counters = SinkCounters()
-        buffer = Buffer(sink.batch, self._config.run.buffer_events, counters, keeps_gaps=Gap in sink.accepts)
-        bus.route(sink.accepts, buffer.put)
-        return Drain(sink, buffer, counters, quarantine.keep)
 
     def _exchange(
         self,

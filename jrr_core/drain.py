@@ -12,8 +12,10 @@ from typing import Any, Literal
 
 from .backoff import Backoff
 from .buffer import Buffer
+from .bus import Bus
 from .counters import Latency, SinkCounters
 from .errors import JrrError, PluginError, SinkUnavailable
+from .events import Candle, Gap
 from .journal import say, say_seldom
 from .sink import Sink, WriteResult
 
@@ -178,6 +180,19 @@ class Drain:
             say(logging.ERROR, "sink_away", f"{self.sink.name} is away, trying again: {away}",
                 sink=self.sink.name, reason=str(away))  # fmt: skip
         self.state = "away"
+
+
+def drain_from(bus: Bus, sink: Sink, capacity: int, quarantine: Callable[[str, str, str], None]) -> Drain:
+    """Route what `sink` accepts from the bus through a buffer of `capacity` events to a new Drain."""
+    counters = SinkCounters()
+    buffer = Buffer(sink.batch, capacity, counters, keeps_gaps=Gap in sink.accepts)
+    put = buffer.put
+    if getattr(sink, "open_candles", True) or Candle not in sink.accepts:
+        bus.route(sink.accepts, put)
+    else:
+        bus.route([kind for kind in sink.accepts if kind is not Candle], put)
+        bus.route((Candle,), lambda candle: put(candle) if candle.closed else None)
+    return Drain(sink, buffer, counters, quarantine)
 
 
 def _cancelled() -> bool:

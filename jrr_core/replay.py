@@ -13,13 +13,11 @@ from typing import Any
 
 from attrs import Factory, define
 
-from .buffer import Buffer
 from .bus import Bus
 from .capture import read_capture
 from .config import Config, structure
-from .counters import SinkCounters
 from .coverage import END_OF_CAPTURE
-from .drain import Drain
+from .drain import drain_from
 from .errors import ConfigError, ParseError
 from .events import Connected, Disconnected, Gap, Message, StreamEvent
 from .frame import Frame
@@ -74,16 +72,11 @@ class Replay:
     def __init__(self, sinks: Sequence[Sink], make_parser: Callable[[str], Parser], quarantine: Quarantine) -> None:
         """`make_parser` gives a fresh parser of an exchange, for every session of the file."""
         self.counts = ReplayCounts()
-        self.drains: list[Drain] = []
         self._make_parser = make_parser
         self._quarantine = quarantine
         self._bus = Bus()
+        self.drains = [drain_from(self._bus, sink, _BUFFER_EVENTS, quarantine.keep) for sink in sinks]
         self._sessions: dict[tuple[str, str], _Session] = {}
-        for sink in sinks:
-            counters = SinkCounters()
-            buffer = Buffer(sink.batch, _BUFFER_EVENTS, counters, keeps_gaps=Gap in sink.accepts)
-            self._bus.route(sink.accepts, buffer.put)
-            self.drains.append(Drain(sink, buffer, counters, quarantine.keep))
 
     async def run(
         self,

@@ -38,7 +38,8 @@ class Sink(Protocol):
     keeps the list). `embedded` is True for a store that needs no set-up;
     such a one is used when the user names none. A sink may also offer
     `async def resume_points() -> Mapping[StreamKey, int]`, the last stored
-    sequence of each stream.
+    sequence of each stream, and may set `open_candles = False` to be given
+    closed candles only.
     """
 
     name: ClassVar[str]

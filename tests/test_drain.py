@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jrr_core.buffer import Buffer
+from jrr_core.bus import Bus
 from jrr_core.counters import SinkCounters
-from jrr_core.drain import Drain
+from jrr_core.drain import Drain, drain_from
 from jrr_core.errors import ConfigError, PluginError
-from jrr_core.events import Gap, Trade
+from jrr_core.events import Candle, Gap, Trade
 from jrr_core.sink import BatchPolicy, WriteResult
 from tests.toy import MemorySink, balanced, trade, until
 
@@ -291,3 +293,25 @@ def test_the_account_holds_at_every_moment_of_a_bad_day() -> None:
         assert sum(gap.count or 0 for gap in gaps) == at.counters.dropped
 
     asyncio.run(main())
+
+
+@define
+class ClosedOnly(MemorySink):
+    """A sink that wants no open candles."""
+
+    open_candles: bool = False
+
+
+def candle(minute: int, closed: bool) -> Candle:
+    one = Decimal(1)
+    return Candle("toy", "X", None, 1, "1m", minute, None, one, one, one, one, one, None, None, closed)
+
+
+@pytest.mark.parametrize(("sink", "minutes"), [(MemorySink(), [1, 1, 2]), (ClosedOnly(), [1])])
+def test_open_candles_go_to_sinks_that_want_them(sink: MemorySink, minutes: list[int]) -> None:
+    bus = Bus()
+    drain = drain_from(bus, sink, 10, lambda *entry: None)
+    bus.publish([candle(1, False), candle(1, True), candle(2, False), trade(1)])
+    taken = drain.buffer.left()
+    assert [event.open_time for event in taken if isinstance(event, Candle)] == minutes
+    assert len(taken) == drain.counters.published == len(minutes) + 1

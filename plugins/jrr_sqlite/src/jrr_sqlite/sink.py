@@ -33,6 +33,7 @@ class SqliteSink:
     def __init__(self, settings: StorageConfig) -> None:
         """Take the settings; open nothing yet."""
         self.settings = settings
+        self.open_candles = settings.candles == "all"
         self.batch = BatchPolicy(settings.max_rows, settings.max_age_s)
         self._writer = Writer(settings)
         self._thread: ThreadPoolExecutor | None = None
