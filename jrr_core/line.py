@@ -72,6 +72,7 @@ class Line:
                 rotating = group.create_task(session.rotating.wait())
                 await asyncio.wait((ended, rotating), return_when=asyncio.FIRST_COMPLETED)
                 rotating.cancel()
+                await self._rest(session, ended)
                 renewing = not ended.done()
                 if renewing:
                     say(logging.INFO, "rotating", f"{session.name}: opening its successor ({session.rotate_reason})",
@@ -146,6 +147,13 @@ class Line:
                     return
             await asyncio.sleep(0.1)
         self._lost(old, ended.result())
+
+    async def _rest(self, session: Session, ended: asyncio.Task[str]) -> None:
+        """Wait a little before a successor asked for so soon, since it may ask for one as soon itself."""
+        if time.monotonic() - session.started > _HEALTHY_S:
+            self._backoff.reset()
+        elif not ended.done():
+            await asyncio.wait((ended,), timeout=self._backoff.next_s())
 
     async def _recover(self, session: Session, reason: str) -> None:
         self._lost(session, reason)

@@ -326,6 +326,10 @@ class Session:
         verdict = self._vigil.verdict(now)
         if verdict is not None:
             raise SessionOver(verdict)
+        overdue = self._vigil.overdue(now)
+        if overdue is not None:
+            # Other streams deliver: a successor asks again, and they lose nothing by it.
+            self.rotate(overdue)
 
     def _listen_for_silence(self) -> None:
         settings, now_ns = self._around.settings, time.time_ns()

@@ -42,7 +42,7 @@ class Vigil:
     def expect(self, keys: Sequence[str], text: str, now: float) -> None:
         """Note that `text` was sent and each of `keys` must be answered for."""
         for key in keys:
-            self._due[key] = now + self._ack_timeout_s, text
+            self._due[key] = now, text
 
     def answered(self, key: str) -> str:
         """Note that `key` was answered for; return the text that asked, empty if none did."""
@@ -62,12 +62,18 @@ class Vigil:
             del self._due[key]
         return late
 
+    def overdue(self, now: float) -> str | None:
+        """Return what is past its time, in words; None when all is answered for."""
+        late = self._late(now)
+        return f"no answer to {', '.join(late[:5])} within {self._ack_timeout_s:g} s" if late else None
+
     def verdict(self, now: float) -> str | None:
         """Return why the connection is dead, or None while it lives."""
         if now - self.last_sign > self._stale_s:
             return f"no frame for {self._stale_s:g} s"
-        if late := self._late(now):
-            return f"no answer to {', '.join(late[:5])} within {self._ack_timeout_s:g} s"
+        if any(self.last_data <= self._due[key][0] for key in self._late(now)):
+            # Neither the answer nor anything else came of what was sent.
+            return self.overdue(now)
         if self.frames > _HABIT_FRAMES:
             usual_s = (self.last_data - self._started) / self.frames
             if now - self.last_data > max(self._stale_s, _DEAD_INTERVALS * usual_s):
@@ -75,4 +81,4 @@ class Vigil:
         return None
 
     def _late(self, now: float) -> list[str]:
-        return sorted(key for key, (deadline, _) in self._due.items() if now > deadline)
+        return sorted(key for key, (sent, _) in self._due.items() if now > sent + self._ack_timeout_s)

@@ -306,16 +306,31 @@ def test_a_connection_that_answers_pings_but_stopped_its_data_is_dead(monkeypatc
     asyncio.run(main())
 
 
-def test_an_unanswered_subscription_ends_the_session_even_when_data_flows() -> None:
+def test_an_unanswered_subscription_asks_for_a_successor_while_data_flows() -> None:
+    async def main() -> None:
+        at, pipe = stage(X, Y, acked=True, ack_timeout_s=0.15), Pipe()
+        session = at.session()
+        running = asyncio.ensure_future(session.run(pipe))
+        await until(lambda: len(pipe.sent) == 2)
+        pipe.say("ack trade:X")
+        while not session.rotating.is_set():
+            pipe.say("trade X 1")
+            await asyncio.sleep(0.01)
+        assert session.rotate_reason == "no answer to trade:Y within 0.15 s"
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_without_answer_and_without_data_the_session_is_over() -> None:
     async def main() -> None:
         at, pipe = stage(X, Y, acked=True, ack_timeout_s=0.15), Pipe()
         running = asyncio.ensure_future(at.session().run(pipe))
         await until(lambda: len(pipe.sent) == 2)
         pipe.say("ack trade:X")
-        while not running.done():
-            pipe.say("trade X 1")
-            await asyncio.sleep(0.01)
-        assert running.result() == "no answer to trade:Y within 0.15 s"
+        assert await asyncio.wait_for(running, 2) == "no answer to trade:Y within 0.15 s"
 
     asyncio.run(main())
 

@@ -32,6 +32,14 @@ def test_a_missing_answer_is_named() -> None:
     assert watch.verdict(1010.5) == "no answer to a, b within 10 s"
 
 
+def test_data_since_the_question_leaves_a_missing_answer_overdue_only() -> None:
+    watch = vigil()
+    watch.expect(["a"], "please", 1000.0)
+    watch.last_data = watch.last_sign = 1009.0
+    assert watch.verdict(1010.5) is None
+    assert watch.overdue(1010.5) == "no answer to a within 10 s"
+
+
 def test_an_answer_nobody_asked_for_is_nothing() -> None:
     assert vigil().answered("x") == ""
 
