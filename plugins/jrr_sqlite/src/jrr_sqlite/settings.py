@@ -20,7 +20,7 @@ class StorageConfig:
         validator=validators.in_(("closed", "all")),
     )
     max_rows: int = setting(5000, "Events written in one transaction at most.", validator=_positive)
-    max_age_s: float = setting(0.04, "Seconds an event waits for its transaction at most.", validator=_positive)
+    max_age_s: float = setting(0.02, "Seconds an event waits for its transaction at most.", validator=_positive)
     synchronous: Literal["off", "normal", "full"] = setting(
         "normal",
         "What a power cut may cost: the last seconds (normal), nothing (full), the file (off). "
