@@ -27,6 +27,13 @@ from jrr_core.plugins import Plugins
 from jrr_core.sink import BatchPolicy, WriteResult
 from jrr_core.testing.child import simulated
 
+# Every trade and quote of the simulated market, so that nearly each of its steps is a frame, and two whole books.
+STREAMS = ",".join(
+    [f"{symbol}@{stream}" for symbol in ("btcusdt", "ethusdt", "bnbusdt", "btcusdt_261225")
+     for stream in ("trade", "bookTicker")]
+    + ["btcusdt@depth@100ms", "ethusdt@depth@100ms"]
+)  # fmt: skip
+
 
 @define
 class NullSettings:
@@ -116,8 +123,7 @@ def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--exchange", default="binance-usdm")
-    options.add_argument("--streams", default="btcusdt@trade,ethusdt@trade,btcusdt@bookTicker,ethusdt@bookTicker,"
-                         "btcusdt@depth@100ms,ethusdt@depth@100ms")  # fmt: skip
+    options.add_argument("--streams", default=STREAMS)
     options.add_argument("--store", default="sqlite")
     options.add_argument("--rate", type=float, default=10_000)
     options.add_argument("--seconds", type=float, default=8)

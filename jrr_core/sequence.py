@@ -8,7 +8,12 @@ from attrs import define
 
 @define(frozen=True, weakref_slot=False)
 class Break:
-    """Numbers `first`..`last` did not come; `count` of them (None where numbers are not dense)."""
+    """Something did not come.
+
+    Dense ids: `first`..`last` are missing, `count` of them. Linked ids:
+    `first` is the last one seen, `last` the one that should have been, and
+    `count` is None, since nobody knows how many lay between.
+    """
 
     first: int
     last: int
