@@ -15,7 +15,7 @@ API_PAGE = ROOT / "docs" / "plugins" / "api.md"
 # A module imports only from layers above its own line. What each layer is for: docs/design.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "exact", "levels", "events", "instrument", "subscription", "frame", "setting"),
-    ("connector", "parser", "sink", "subscriber", "store"),
+    ("connector", "parser", "sink", "subscriber", "store", "volume"),
     (
         "hookspecs", "sequence", "book", "buffer", "bus", "backoff", "counters", "wire", "coverage",
         "journal", "lines", "network", "pace", "quarantine", "stream", "structure", "vigil",
