@@ -15,9 +15,9 @@ API_PAGE = ROOT / "docs" / "plugins" / "api.md"
 # A module imports only from layers above its own line. What each layer is for: docs/design.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "exact", "levels", "events", "instrument", "subscription", "frame", "setting"),
-    ("connector", "parser", "sink", "subscriber", "store", "volume"),
+    ("book", "connector", "parser", "sink", "subscriber", "store", "volume"),
     (
-        "hookspecs", "sequence", "book", "buffer", "bus", "backoff", "counters", "wire", "coverage",
+        "hookspecs", "sequence", "buffer", "bus", "backoff", "counters", "wire", "coverage",
         "journal", "lines", "network", "pace", "quarantine", "stream", "structure", "vigil",
     ),
     ("transport", "session", "fetch", "drain", "notify", "spool", "capture"),
@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 # Imports within a layer, beside those of layer 0, which may all see each other.
 WITHIN = {
     "connector": {"parser"},
+    "store": {"book", "sink"},
     "buffer": {"counters"},
     "account": {"exchange"},
     "manager": {"account", "exchange"},
