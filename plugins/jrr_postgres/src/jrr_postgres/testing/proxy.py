@@ -1,0 +1,176 @@
+"""A TCP relay in front of a server, whose line a test can cut, hush, slow down or refuse.
+
+It runs in a thread of its own, so that it works for whatever the test does: block, run an event
+loop, or wait for another process.
+"""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Coroutine
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from .server import free_port
+
+_CALL_S = 10.0
+# SO_LINGER on and zero seconds: closing resets the connection instead of ending it.
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Proxy:
+    """Relays connections to the server of `dsn`; `address` is the same DSN through the proxy."""
+
+    def __init__(self, dsn: str) -> None:
+        parts = urlsplit(dsn)
+        self._target = (parts.hostname or "127.0.0.1", parts.port or 5432)
+        self.port = free_port()
+        account, at, _ = parts.netloc.rpartition("@")
+        self.address = parts._replace(netloc=f"{account}{at}127.0.0.1:{self.port}").geturl()
+        self.delay_s = 0.0
+        """How long each piece waits on its way, both ways."""
+        self.accepted = 0
+        """How many connections came in."""
+        self._links: set[_Link] = set()
+        self._cut_after: int | None = None
+        self._requests, self._replies = asyncio.Event(), asyncio.Event()
+        self._requests.set()
+        self._replies.set()
+        self._server: asyncio.Server | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.accept()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.refuse()
+        self.cut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_CALL_S)
+        self._loop.close()
+
+    @property
+    def open(self) -> int:
+        """How many connections are open now."""
+        return len(self._links)
+
+    def accept(self) -> None:
+        """Take connections again after `refuse`."""
+        self._call(self._listen())
+
+    def refuse(self) -> None:
+        """Have new connections refused; those open live on."""
+        self._call(self._deafen())
+
+    def cut(self, *, reset: bool = True) -> None:
+        """End all connections at both ends, by reset or in order."""
+        self._call(self._cut_all(reset))
+
+    def cut_after(self, count: int) -> None:
+        """Reset the connection that first brings the server `count` more bytes, with no byte passed beyond them."""
+        self._call(self._arm(count))
+
+    def silence(self, *, replies_only: bool = False) -> None:
+        """Pass nothing more on open and new connections, yet keep them: a line that died without a word."""
+        self._call(self._hush(replies_only))
+
+    def resume(self) -> None:
+        """Pass what `silence` kept, and all that follows."""
+        self._call(self._unhush())
+
+    def _call(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(_CALL_S)
+
+    async def _listen(self) -> None:
+        if self._server is None:
+            self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
+
+    async def _deafen(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def _cut_all(self, reset: bool) -> None:
+        links = list(self._links)
+        for link in links:
+            link.end(reset)
+        await asyncio.gather(*(link.task for link in links), return_exceptions=True)
+
+    async def _arm(self, count: int) -> None:
+        self._cut_after = count
+
+    async def _hush(self, replies_only: bool) -> None:
+        self._replies.clear()
+        if not replies_only:
+            self._requests.clear()
+
+    async def _unhush(self) -> None:
+        self._replies.set()
+        self._requests.set()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        link = _Link(writer)
+        self._links.add(link)
+        try:
+            server_reader, link.server = await asyncio.open_connection(*self._target)
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(self._requests_of(link, reader, link.server))
+                pumps.create_task(self._replies_of(server_reader, writer))
+        except* OSError:
+            link.end(reset=True)
+        finally:
+            self._links.discard(link)
+            link.close()
+
+    async def _requests_of(self, link: "_Link", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            await self._requests.wait()
+            if self.delay_s:
+                await asyncio.sleep(self.delay_s)
+            if self._cut_after is not None and self._cut_after < len(data):
+                writer.write(data[: self._cut_after])
+                self._cut_after = None
+                await writer.drain()
+                link.end(reset=True)
+                return
+            if self._cut_after is not None:
+                self._cut_after -= len(data)
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+    async def _replies_of(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            await self._replies.wait()
+            if self.delay_s:
+                await asyncio.sleep(self.delay_s)
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+
+class _Link:
+    """One connection through the proxy: its two sockets and the task between them."""
+
+    def __init__(self, client: asyncio.StreamWriter) -> None:
+        self.client = client
+        self.server: asyncio.StreamWriter | None = None
+        task = asyncio.current_task()
+        assert task is not None
+        self.task = task
+
+    def end(self, reset: bool) -> None:
+        if reset:
+            self.client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.task.cancel()
+
+    def close(self) -> None:
+        self.client.transport.abort()
+        if self.server is not None:
+            # What was written to the server still reaches it.
+            self.server.close()
