@@ -9,6 +9,7 @@ are its history, from the first proof of life to the last. Times are int ns UTC.
 """
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 from attrs import evolve
 
@@ -24,6 +25,10 @@ UNSUBSCRIBED = "unsubscribed"
 ROTATED = "rotated"
 END_OF_CAPTURE = "end of the capture"
 _IN_ORDER = frozenset({NOT_RUNNING, STOPPED, UNSUBSCRIBED, ROTATED, END_OF_CAPTURE})
+# A gap is dated by one clock reading, the event that ends it by another.
+_CLOCKS_NS = 100_000_000
+# A live range trails what is stored by its heartbeat and the age of a batch.
+_TRAIL_NS = 5 * 10**9
 
 
 class Timeline:
@@ -253,3 +258,23 @@ def broken_off(ranges: Iterable[Range]) -> list[Range]:
     """Return the last range of each stream that ended out of order and has not been resumed since."""
     last = {(item.exchange, item.channel, item.symbol): item for item in ranges}
     return [item for item in last.values() if item.state != "gap" and item.reason not in (None, *_IN_ORDER)]
+
+
+def interruption(ranges: Iterable[Range], since: int, until: int) -> str | None:
+    """Return why one stream is not known to be complete from `since` (int ns, by our clock) to `until`; None if it is.
+
+    A store that holds no coverage of the stream says nothing against it.
+    """
+    end, ended = None, None
+    for item in ranges:
+        if item.state == "gap" and item.ts_from <= until and item.ts_to > since + _CLOCKS_NS:
+            return f"the stream was interrupted at {_moment(item.ts_from)}: {item.reason or 'no reason known'}"
+        if end is None or item.ts_to > end:
+            end, ended = item.ts_to, item.reason
+    if end is not None and until > end + _TRAIL_NS:
+        return f"the stream is not stored after {_moment(end)}: {ended or 'no later data'}"
+    return None
+
+
+def _moment(ts: int) -> str:
+    return datetime.fromtimestamp(ts // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "exact", "levels", "events", "instrument", "subscription", "frame", "setting"),
     ("book", "connector", "parser", "sink", "subscriber", "store", "volume"),
     (
-        "hookspecs", "sequence", "buffer", "bus", "backoff", "counters", "wire", "coverage",
+        "hookspecs", "candles", "sequence", "buffer", "bus", "backoff", "counters", "wire", "coverage",
         "journal", "lines", "network", "pace", "quarantine", "stream", "structure", "vigil",
     ),
     ("transport", "session", "fetch", "drain", "notify", "spool", "capture"),

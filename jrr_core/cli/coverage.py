@@ -1,20 +1,19 @@
 """`jrr coverage`: what a store holds of each stream, and where something is missing."""
 
+import asyncio
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from attrs import asdict, evolve
+from attrs import asdict
 
-from ..builder import ManagerBuilder
-from ..config import Config
 from ..coverage import broken_off
-from ..errors import ConfigError
-from ..store import Range, Store
+from ..store import Range
 from ..wire import encode
-from .options import config_options, json_option, load_plugins, settings
+from .options import config_options, json_option, settings
+from .stored import store_of
 
 _WIDTH = 60
 _MARKS = {"complete": "#", "backfilled": "+", "gap": "."}
@@ -28,7 +27,7 @@ def coverage(as_json: bool, config_file: Path | None, plugins: str | None, overr
 
     Exit code 1 while a gap stands, or a stream broke off and was not resumed.
     """
-    ranges = _store(settings(config_file, plugins, overrides)).coverage()
+    ranges = asyncio.run(store_of(settings(config_file, plugins, overrides)).coverage())
     gaps = [item for item in ranges if item.state == "gap"]
     broken = broken_off(ranges)
     if as_json:
@@ -81,15 +80,3 @@ def _broken_line(last: Range) -> str:
 
 def _when(ts_ns: int) -> str:
     return datetime.fromtimestamp(ts_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _store(config: Config) -> Store:
-    loaded = load_plugins(config)
-    sinks = ManagerBuilder(plugins=loaded, config=evolve(config, exchanges={})).sinks()
-    stores = [sink for sink in sinks if isinstance(sink, Store)]
-    if len(stores) > 1:
-        names = ", ".join(sink.name for sink in sinks if isinstance(sink, Store))
-        raise ConfigError(f"several stores could be meant ({names}); name one with --plugins")
-    if not stores:
-        raise ConfigError("no installed sink can be read back; `jrr plugins` lists the sinks there are")
-    return stores[0]

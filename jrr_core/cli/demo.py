@@ -19,7 +19,7 @@ from ..journal import set_up
 from ..manager import Manager
 from ..plugins import Plugins
 from ..sink import Sink
-from ..store import Store
+from ..store import Range, Store
 from ..subscription import Subscription
 from ..testing.child import Simulation, simulated
 from ..testing.script import Script
@@ -48,7 +48,7 @@ class Outcome:
 
     def differences(self) -> list[str]:
         """Read the whole store and return how it differs from what was sent, as sentences."""
-        return self.truth.compare_store(self.store, self.wanted, self.whole)
+        return asyncio.run(self.truth.compare_store(self.store, self.wanted, self.whole))
 
 
 @click.command()
@@ -169,7 +169,7 @@ def _ticker(live: LiveLine | None) -> Callable[[dict[str, Any]], None] | None:
 
 
 def _report(outcome: Outcome, differences: Sequence[str], db: str, plugins: Plugins) -> list[str]:
-    counts = outcome.store.counts()
+    counts, ranges = asyncio.run(_read(outcome.store))
     return [
         "",
         f"stored in {db}:",
@@ -181,13 +181,17 @@ def _report(outcome: Outcome, differences: Sequence[str], db: str, plugins: Plug
         *[f"  {line}" for line in verdict(outcome.failings)],
         "",
         "coverage:",
-        *[f"  {line}" for line in timelines(outcome.store.coverage())],
+        *[f"  {line}" for line in timelines(ranges)],
         "",
         *_comparison(differences, sum(counts.values())),
         "",
         "next:",
         *[f"  {line}" for line in _next(outcome, db, plugins)],
     ]
+
+
+async def _read(store: Store) -> tuple[Mapping[tuple[str, str], int], Sequence[Range]]:
+    return await store.counts(), await store.coverage()
 
 
 def _nothing_yet(stats: Mapping[str, Any]) -> dict[tuple[str, str], int]:

@@ -93,14 +93,14 @@ class Truth:
         """
         return compare(self.events, self.offered, self.books, stored, subscribed)
 
-    def compare_store(self, store: Store, subscribed: Collection[Subscription], whole: bool = False) -> list[str]:
+    async def compare_store(self, store: Store, subscribed: Collection[Subscription], whole: bool = False) -> list[str]:
         """Compare with everything a store holds; that nothing was sent is a difference too, for it proves nothing.
 
         `whole`: collected until the markets rested, so that a stop at the end accounts for nothing missing.
         """
         if not self._sent:
             return ["nothing was sent, so there is nothing to compare with"]
-        stored = [event for kind in TYPES.values() for event in store.read(kind)]
+        stored = [event for kind in TYPES.values() async for event in store.read(kind)]
         if whole:
             stored = [e for e in stored if not (isinstance(e, Disconnected) and e.reason == "stopped")]
         return self.compare(stored, subscribed)

@@ -46,7 +46,7 @@ def differences(outcome: Outcome, path: Path, *statements: str) -> list[str]:
 
 def test_a_file_left_alone_has_no_differences(outcome: Outcome, tmp_path: Path) -> None:
     assert not outcome.failings
-    assert {name for name, _ in outcome.store.counts()} == set(_EXCHANGES)
+    assert {name for name, _ in asyncio.run(outcome.store.counts())} == set(_EXCHANGES)
     assert differences(outcome, tmp_path / "copy.db") == []
 
 

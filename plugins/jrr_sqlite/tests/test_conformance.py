@@ -19,8 +19,8 @@ class TestSqliteSink(SinkSuite):
     def make_broken_sink(self, folder: Path) -> SqliteSink:
         return self.make_sink(folder / "missing")
 
-    def read_back(self, sink: Any, kind: type) -> Sequence[Mapping[str, Any]]:
-        return [asdict(event, recurse=False) for event in sink.read(kind)]
+    async def read_back(self, sink: Any, kind: type) -> Sequence[Mapping[str, Any]]:
+        return [asdict(event, recurse=False) async for event in sink.read(kind)]
 
     @contextmanager
     def away(self, sink: Any) -> Iterator[None]:

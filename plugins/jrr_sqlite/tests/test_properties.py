@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jrr_sqlite import StorageConfig
-from jrr_sqlite.queries import read_events
+from jrr_sqlite.queries import reading
+from jrr_sqlite.rows import read
 from jrr_sqlite.writer import Writer
 
 from jrr_core.events import (
-    MARKET_EVENTS,
+    ALL_EVENTS,
     STREAM_EVENTS,
     BookDelta,
     BookSnapshot,
@@ -28,6 +29,7 @@ from jrr_core.events import (
 )
 from jrr_core.exact import decimal
 from jrr_core.levels import Levels
+from jrr_core.store import EVERYTHING, Selection
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 names = st.sampled_from(["a", "b"]) | texts
@@ -101,11 +103,62 @@ def test_events_are_stored_once_and_read_back_equal(empty: Path, events: list[An
         finally:
             writer.close()
         expected = kept(events)
-        found = [event for kind in (*MARKET_EVENTS, *STREAM_EVENTS) for event in read_events(path, kind)]
+        with reading(path) as file:
+            found = [event for kind in ALL_EVENTS for event in read(file, kind, EVERYTHING)]
     assert first.written + first.duplicate == len(events)
     assert first.written >= len(expected)
     assert (again.written, again.duplicate) == (0, len(events))
     assert sorted(map(repr, found)) == sorted(map(plain_repr, expected.values()))
+
+
+moments = st.none() | small | times
+selections = st.builds(
+    Selection, st.none() | names, st.none() | names, moments, moments, st.none() | names, st.none() | small, flags
+)
+
+
+@given(events=st.lists(market | streams, max_size=12), kind=st.sampled_from(ALL_EVENTS), chosen=selections)
+def test_a_selection_is_what_a_walk_through_all_events_finds(
+    empty: Path, events: list[Any], kind: Any, chosen: Selection
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = shutil.copy(empty, folder)
+        writer = opened(path)
+        try:
+            writer.write(events)
+        finally:
+            writer.close()
+        with reading(path) as file:
+            found = list(read(file, kind, chosen))
+            everything = list(read(file, kind, EVERYTHING))
+    fitting = [event for event in everything if fits(event, chosen)]
+    ordered = (chosen.exchange is not None and chosen.symbol is not None) or (
+        chosen.newest and chosen.limit is not None
+    )
+    if ordered:
+        fitting.sort(key=time_of)
+        assert [time_of(event) for event in found] == sorted(time_of(event) for event in found)
+    expected = fitting if chosen.limit is None else fitting[: chosen.limit]
+    if chosen.limit is not None and chosen.newest:
+        expected = fitting[len(fitting) - min(chosen.limit, len(fitting)) :]
+    assert [time_of(event) for event in found] == [time_of(event) for event in expected] or not ordered
+    assert len(found) == len(expected)
+    assert not [event for event in found if event not in fitting]
+
+
+def fits(event: Any, chosen: Selection) -> bool:
+    return (
+        chosen.exchange in (None, event.exchange)
+        and chosen.symbol in (None, event.symbol)
+        and (chosen.ts_from is None or time_of(event) >= chosen.ts_from)
+        and (chosen.ts_to is None or time_of(event) < chosen.ts_to)
+        and (not isinstance(event, Candle) or chosen.interval in (None, event.interval))
+    )
+
+
+def time_of(event: Any) -> int:
+    moment: int = event.ts_recv if event.ts_event is None else event.ts_event
+    return event.open_time if isinstance(event, Candle) else moment
 
 
 def plain_repr(event: Any) -> str:

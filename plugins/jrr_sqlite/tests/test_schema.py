@@ -1,5 +1,6 @@
 """The schema's version: recorded, brought forward, refused when unknown."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -71,7 +72,7 @@ def test_a_newer_file_is_refused_by_writer_and_reader(path: str, store: Store) -
     with pytest.raises(ConfigError, match=rf"market\.db has schema version {VERSION + 1}.*newer jrr-sqlite"):
         store([])
     with pytest.raises(ConfigError, match="newer jrr-sqlite"):
-        SqliteSink(StorageConfig(path=path)).coverage()
+        asyncio.run(SqliteSink(StorageConfig(path=path)).coverage())
 
 
 def test_another_programs_database_is_refused_and_untouched(path: str, store: Store) -> None:

@@ -1,16 +1,20 @@
 """The sink: hands batches to the writer's thread and waits. Reading goes beside it, by its own connections."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
-from jrr_core.events import ALL_EVENTS
+from jrr_core.book import BookState
+from jrr_core.events import ALL_EVENTS, Candle
 from jrr_core.instrument import Instrument
 from jrr_core.sink import BatchPolicy, StreamKey, WriteResult
-from jrr_core.store import Range
+from jrr_core.store import EVERYTHING, Range, Selection
 
-from . import queries
+from . import books, queries, rows
+from .chunks import in_chunks
 from .settings import StorageConfig
 from .writer import Writer
 
@@ -19,7 +23,7 @@ T = TypeVar("T")
 
 
 class SqliteSink:
-    """Stores every event in one SQLite file (a Sink), and reads it back (a Store).
+    """Stores every event in one SQLite file (a Sink), and reads it back (a QueryStore).
 
     All writing happens in one thread, in order: a call that was cancelled
     while its transaction ran is finished, whole, before the next one starts.
@@ -72,17 +76,37 @@ class SqliteSink:
         """Return the last stored sequence of each stream; `queries.resume_points` says of which kind."""
         return await self._in_thread(lambda: queries.resume_points(self.settings.path))
 
-    def read(self, type: type[E]) -> Iterator[E]:
-        """Return the stored events of one class, or the Instruments."""
-        return queries.read_events(self.settings.path, type)
+    async def read(self, type: type[E], chosen: Selection = EVERYTHING) -> AsyncIterator[E]:
+        """Yield the chosen events of one class, or the Instruments."""
+        path = self.settings.path
+        async with aclosing(in_chunks(path, lambda connection: rows.read(connection, type, chosen))) as found:
+            async for event in found:
+                yield event
 
-    def coverage(self) -> Sequence[Range]:
+    async def coverage(self) -> Sequence[Range]:
         """Return the coverage ranges of every stream."""
-        return queries.coverage(self.settings.path)
+        return await asyncio.to_thread(queries.coverage, self.settings.path)
 
-    def counts(self) -> Mapping[tuple[str, str], int]:
+    async def counts(self) -> Mapping[tuple[str, str], int]:
         """Return how many market events are stored by (exchange, channel)."""
-        return queries.counts(self.settings.path)
+        return await asyncio.to_thread(queries.counts, self.settings.path)
+
+    async def last(self) -> Mapping[StreamKey, int]:
+        """Return the time of the last event of each stream, where its numbers or its arrival put it last."""
+        return await asyncio.to_thread(queries.last, self.settings.path)
+
+    async def book_at(self, exchange: str, symbol: str, ts: int, depth: int | None = None) -> BookState | None:
+        """Return the book as it stood at `ts`, None if no book is stored up to then."""
+        return await asyncio.to_thread(books.book_at, self.settings.path, exchange, symbol, ts, depth)
+
+    async def resample(
+        self, exchange: str, symbol: str, interval: str, chosen: Selection = EVERYTHING
+    ) -> AsyncIterator[Candle]:
+        """Yield the candles that the stored trades of one numbering make."""
+        make = partial(rows.resample, exchange=exchange, symbol=symbol, interval=interval, chosen=chosen)
+        async with aclosing(in_chunks(self.settings.path, make)) as found:
+            async for candle in found:
+                yield candle
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)

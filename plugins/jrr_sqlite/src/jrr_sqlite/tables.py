@@ -43,6 +43,7 @@ _UNZIP_LEVELS = (
     + """, ',', '","'), ';', '"],["') || '"]]' END"""
 )
 _RECEIVED = "ifnull(nullif({0}.ts_event, ''), 0) + {0}.lag"
+EVENT_TIME = "ifnull(nullif(t.ts_event, ''), t.lag)"
 
 
 @define(frozen=True)
@@ -80,6 +81,7 @@ class Table:
     `clustered` rows lie in key order (small rows); others lie in order of
     arrival beside a unique index.
     `replace` says when a row takes the place of the one with its key.
+    `time` is the expression for what a selection's times are compared with.
     """
 
     event: type[Message]
@@ -91,6 +93,7 @@ class Table:
     computed: Mapping[str, str] = {}
     clustered: bool = True
     replace: str | None = None
+    time: str = EVENT_TIME
 
     @property
     def name(self) -> str:
@@ -108,15 +111,24 @@ class Table:
             f"CREATE UNIQUE INDEX {self.name}_key ON {self.name} ({key})",
         ]
 
-    def create_view(self) -> str:
-        """Return the statement that makes the view: the event's fields by their names, in their order."""
+    @property
+    def shown(self) -> Mapping[str, str]:
+        """The expression for each of the event's fields, in their order; `t` is the table, `s` its stream."""
         shown = {"exchange": "s.exchange", "symbol": "s.symbol", "ts_event": "", "ts_recv": _RECEIVED.format("t")}
         shown |= dict.fromkeys(self.event.fields(), "")
         for name, kind in self.columns.items():
             if name in shown:
                 shown[name] = KINDS[kind].get.format(f"t.{name}")
-        shown |= self.computed
-        columns = ", ".join([f"{expression} AS {name}" for name, expression in shown.items()])
+        return {**shown, **self.computed}
+
+    @property
+    def source(self) -> str:
+        """What `shown` is read from where rows are chosen by `t`; CROSS keeps the planner from beginning with `s`."""
+        return f"{self.name} t CROSS JOIN streams s ON s.id = t.stream"
+
+    def create_view(self) -> str:
+        """Return the statement that makes the view: the event's fields by their names, in their order."""
+        columns = ", ".join([f"{expression} AS {name}" for name, expression in self.shown.items()])
         return f"CREATE VIEW {self.view} AS SELECT {columns} FROM {self.name} t JOIN streams s ON s.id = t.stream"
 
     def insert(self, rows: int) -> str:
@@ -269,7 +281,7 @@ TABLES = (
         {"stream": "int!", "open_time": "int!", "close_time": "int", **_TIMES, "open": "number!", "high": "number!",
          "low": "number!", "close": "number!", "volume": "number!", "quote_volume": "number", "trade_count": "int",
          "closed": "int!"},
-        _candle, {"interval": "s.part"}, replace=_NEWER,
+        _candle, {"interval": "s.part"}, replace=_NEWER, time="t.open_time",
     ),
     Table(
         FundingRate, "funding_rates", "'funding'", ("next_funding_time", "ts_event", "predicted"),
