@@ -15,6 +15,7 @@ from attrs import Factory, define, field, fields, validators
 
 from .capture import CaptureSettings
 from .errors import ConfigError
+from .plan import PlanSettings
 from .setting import setting
 from .structure import Section, Text, nearest, structure
 from .subscription import CHANNELS, Subscription, short_channels
@@ -74,6 +75,7 @@ class Config:
     capture: CaptureSettings = Factory(CaptureSettings)
     log: LogSettings = Factory(LogSettings)
     run: RunSettings = Factory(RunSettings)
+    plan: PlanSettings = Factory(PlanSettings)
 
 
 @define(kw_only=True)
@@ -152,9 +154,24 @@ def _config(raw: Section, plugins: Sequence[str] | None, subscribe: Sequence[str
         raw["plugins"] = list(plugins)
     for section in _NAMED:
         raw[section] = _named(section, raw.get(section, {}), raw.source, {s.exchange for s in subscriptions})
+    if isinstance(plan := raw.get("plan"), Mapping):
+        raw["plan"] = Section({key: _flat(value) for key, value in plan.items()}, _origin(plan))
     config = structure(Config, raw, "")
     config.subscriptions = list(dict.fromkeys(subscriptions))
     return config
+
+
+def _flat(value: object) -> object:
+    """Return a table with inner tables folded into dotted keys, as TOML and `--set` make them of `major.trade`."""
+    if not isinstance(value, Mapping):
+        return value
+    flat = Section(source=_origin(value))
+    for key, part in value.items():
+        inner = _flat(part)
+        flat.update(
+            {f"{key}.{name}": leaf for name, leaf in inner.items()} if isinstance(inner, Section) else {key: inner}
+        )
+    return flat
 
 
 def _origin(value: object) -> str:

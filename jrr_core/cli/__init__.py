@@ -18,6 +18,7 @@ _COMMANDS = {
     "run": "Collect live data until stopped.",
     "demo": "Collect from simulated exchanges on this machine.",
     "check": "Test settings, plugins, exchanges, store and clock.",
+    "plan": "Reckon what the subscriptions will cost.",
     "plugins": "List installed plugins and what they offer.",
     "instruments": "List what an exchange offers.",
     "replay": "Run a capture or recorded frames into a store.",

@@ -13,6 +13,7 @@ import attrs
 
 from ..capture import CaptureSettings
 from ..config import LogSettings, RunSettings, SubscribeTable
+from ..plan import PlanSettings
 from ..plugins import Plugins
 
 _HEAD = """\
@@ -66,6 +67,7 @@ def page(plugins: Plugins) -> str:
             ("[run]", RunSettings),
             ("[capture]", CaptureSettings),
             ("[log]", LogSettings),
+            ("[plan]", PlanSettings),
         )
     ]
     offered: Mapping[str, Mapping[str, Any]] = {
@@ -113,6 +115,8 @@ def _form(kind: Any) -> str:
         return " or ".join(_form(member) for member in inner if member is not NoneType)
     if origin in (list, tuple, set, frozenset):
         return f"list of {_form(inner[0])}"
+    if origin is Mapping:
+        return f"table of {_form(inner[1])}s"
     return plain.get(kind, getattr(kind, "__name__", "any").lower())
 
 
