@@ -12,8 +12,9 @@ from jrr_core.events import ALL_EVENTS, Candle
 from jrr_core.instrument import Instrument
 from jrr_core.sink import BatchPolicy, StreamKey, WriteResult
 from jrr_core.store import EVERYTHING, Range, Selection
+from jrr_core.volume import RowBytes, StreamVolume
 
-from . import books, queries, rows
+from . import books, queries, rows, volume
 from .chunks import in_chunks
 from .settings import StorageConfig
 from .writer import Writer
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 
 class SqliteSink:
-    """Stores every event in one SQLite file (a Sink), and reads it back (a QueryStore).
+    """Stores every event in one SQLite file (a Sink), and reads it back (a QueryStore, and Measurable).
 
     All writing happens in one thread, in order: a call that was cancelled
     while its transaction ran is finished, whole, before the next one starts.
@@ -33,6 +34,7 @@ class SqliteSink:
     Settings: ClassVar[type] = StorageConfig
     embedded: ClassVar[bool] = True
     accepts: tuple[type, ...] = (*ALL_EVENTS, Instrument)
+    row_bytes: ClassVar[Mapping[str, RowBytes]] = volume.ROW_BYTES
 
     def __init__(self, settings: StorageConfig) -> None:
         """Take the settings; open nothing yet."""
@@ -90,6 +92,10 @@ class SqliteSink:
     async def counts(self) -> Mapping[tuple[str, str], int]:
         """Return how many market events are stored by (exchange, channel)."""
         return await asyncio.to_thread(queries.counts, self.settings.path)
+
+    async def volume(self) -> Sequence[StreamVolume]:
+        """Return what each stream takes of the file."""
+        return await asyncio.to_thread(volume.volume, self.settings.path)
 
     async def last(self) -> Mapping[StreamKey, int]:
         """Return the time of the last event of each stream, where its numbers or its arrival put it last."""
