@@ -7,6 +7,7 @@ per stream that the reader gets once there is room. What jrr says about streams
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -48,6 +49,7 @@ class Buffer:
         # A reader is woken when a batch is full, or when no more will fit.
         self._full_at = min(policy.max_rows, capacity)
         self._oldest_s = 0.0
+        self._taken_s = -math.inf
         self._items: list[Any] = []
         self._lost: dict[tuple[str, str, str], _Lost] = {}
         self._some = asyncio.Event()
@@ -82,7 +84,7 @@ class Buffer:
                 return []
             self._some.clear()
             await self._some.wait()
-        left_s = self._oldest_s + self._policy.max_age_s - time.monotonic()
+        left_s = self._due_s() - time.monotonic()
         if left_s > 0 and len(self._items) < self._full_at and not self.closed:
             self._enough.clear()
             with contextlib.suppress(TimeoutError):
@@ -91,10 +93,17 @@ class Buffer:
         batch = self._items[: self._policy.max_rows]
         del self._items[: self._policy.max_rows]
         # What stays came while a batch was waiting already: counting its age from here is near enough.
-        self._oldest_s = time.monotonic()
+        self._taken_s = self._oldest_s = time.monotonic()
         self._report_lost()
         self._room.set()
         return batch
+
+    def _due_s(self) -> float:
+        """Return when what waits is to be taken, full batch or not."""
+        due_s = self._oldest_s + self._policy.max_age_s
+        if self._policy.pause_s is None:
+            return due_s
+        return min(due_s, self._taken_s + self._policy.pause_s)
 
     async def room(self) -> None:
         """Return when the buffer is at most half full: for replay, which can wait where a socket cannot."""

@@ -8,10 +8,16 @@ from attrs import define
 
 @define(frozen=True)
 class BatchPolicy:
-    """Write when `max_rows` are waiting or the oldest has waited `max_age_s`, whichever is first."""
+    """Write when `max_rows` are waiting or the oldest has waited `max_age_s`, whichever is first.
+
+    With `pause_s` a batch is also due that long after the one before was
+    taken: after a rest an event is written at once, and in a busy stream so
+    many of them share a batch as come in `pause_s`.
+    """
 
     max_rows: int = 5000
     max_age_s: float = 0.1
+    pause_s: float | None = None
 
 
 @define(frozen=True)
