@@ -1,1 +1,17 @@
-"""PostgreSQL store for jrr."""
+"""PostgreSQL store for jrr: batches by COPY, each event once, partitions by day, readable in SQL."""
+
+from collections.abc import Iterable
+
+from jrr_core.hookspecs import hookimpl
+from jrr_core.sink import Sink
+
+from .settings import StorageConfig
+from .sink import PostgresSink
+
+__all__ = ["PostgresSink", "StorageConfig", "jrr_sinks"]
+
+
+@hookimpl
+def jrr_sinks() -> Iterable[type[Sink]]:
+    """Offer the sink named `postgres`."""
+    return (PostgresSink,)

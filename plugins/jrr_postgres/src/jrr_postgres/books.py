@@ -1,0 +1,120 @@
+"""A book of the past: the last checkpoint or whole snapshot before a moment, and the deltas behind it.
+
+Checkpoints are whole books that the sink writes from what is stored, every few
+minutes, so that little is read for any moment. A book whose chain is broken
+gets none until the exchange's next snapshot.
+"""
+
+from typing import Any
+
+from attrs import evolve
+
+from jrr_core.book import BookState, TrackedBook
+from jrr_core.coverage import interruption
+from jrr_core.events import BookDelta, BookSnapshot
+from jrr_core.store import Selection
+
+from .ledger import read_coverage
+from .lines import levels_text
+from .rows import levels_of, ns_of, raw_time
+from .scan import Scan
+from .tables import TABLES, Table
+
+_TABLES: dict[type, Table] = {table.event: table for table in TABLES}
+# Deltas from before a snapshot may bear a later time than it, and the other way about.
+_AROUND_NS = 10 * 10**9
+
+
+async def book_at(
+    connection: Any, schema: str, exchange: str, symbol: str, ts: int, depth: int | None
+) -> BookState | None:
+    """Return the book at `ts` as `QueryStore.book_at` promises; the connection is in a transaction, with raw times."""
+    scan = await Scan.of(connection, schema, _TABLES[BookDelta], Selection(exchange, symbol))
+    whole = {number: stream for number, stream in scan.streams.items() if stream[2] is None}
+    found = await _start(connection, schema, whole, ts)
+    if found is None:
+        partial = {n: stream for n, stream in scan.streams.items() if (stream[2] or "").isdigit()}
+        last = await _snapshot(connection, schema, partial, ts)
+        return None if last is None else await _judged(connection, schema, TrackedBook(last), last, ts, depth)
+    book = TrackedBook(found)
+    await _follow(connection, evolve(scan, streams=whole), book, found, ts)
+    return await _judged(connection, schema, book, found, ts, depth)
+
+
+async def _judged(
+    connection: Any, schema: str, book: TrackedBook, start: BookSnapshot, ts: int, depth: int | None
+) -> BookState:
+    state = book.state(depth)
+    ranges = await read_coverage(
+        connection, schema, exchange=start.exchange, channel=start.channel, symbol=start.symbol
+    )
+    reason = interruption(ranges, start.ts_recv, ts)
+    return state if reason is None or not state.intact else evolve(state, intact=False, reason=reason)
+
+
+async def _follow(connection: Any, scan: Scan, book: TrackedBook, start: BookSnapshot, ts: int) -> None:
+    since = min(start.ts_recv, start.ts_recv if start.ts_event is None else start.ts_event) - _AROUND_NS
+    behind = evolve(scan, chosen=evolve(scan.chosen, ts_from=since, ts_to=ts + 1))
+    async for delta in behind.events(connection):
+        if not book.intact:
+            return
+        book.apply(delta)
+
+
+async def _start(connection: Any, schema: str, streams: Any, ts: int) -> BookSnapshot | None:
+    """Return the last whole book at or before `ts`, of the exchange or of a checkpoint."""
+    snapshot = await _snapshot(connection, schema, streams, ts)
+    row = await connection.fetchrow(
+        f"SELECT stream, ts, ts_ns, recv, recv_ns, sequence, levels FROM {schema}.checkpoints "
+        "WHERE stream = ANY ($1) AND ts <= $2 ORDER BY ts DESC LIMIT 1",
+        [*streams], raw_time(ts),
+    )  # fmt: skip
+    if row is None:
+        return snapshot
+    exchange, symbol, _ = streams[row["stream"]]
+    recv = ns_of(row["recv"], row["recv_ns"]) or 0
+    if snapshot is not None and snapshot.ts_recv >= recv:
+        return snapshot
+    return BookSnapshot(
+        exchange, symbol, ns_of(row["ts"], row["ts_ns"]), recv, *levels_of(row["levels"]), None, row["sequence"]
+    )
+
+
+async def _snapshot(connection: Any, schema: str, streams: Any, ts: int) -> BookSnapshot | None:
+    """Return the last snapshot of these streams at or before `ts`."""
+    table = _TABLES[BookSnapshot]
+    if not streams:
+        return None
+    chosen = Selection(ts_to=ts + 1, limit=1, newest=True)
+    async for event in Scan(schema, table, streams, chosen).events(connection):
+        found: BookSnapshot = event
+        return found
+    return None
+
+
+async def due(connection: Any, schema: str, since: int) -> dict[int, Any]:
+    """Return the streams of whole books that had a delta since `since` (int ns UTC)."""
+    table = _TABLES[BookDelta]
+    found = await connection.fetch(
+        f"SELECT DISTINCT s.id, s.exchange, s.symbol FROM {schema}.{table.name} t JOIN {schema}.streams s ON s.id = t.stream "
+        "WHERE t.ts_event >= $1",
+        raw_time(since),
+    )
+    return {number: (exchange, symbol, None) for number, exchange, symbol in found}
+
+
+async def checkpoint(connection: Any, schema: str, number: int, stream: Any, ts: int) -> tuple[Any, ...] | None:
+    """Return the row that keeps a stream's whole book of `ts`; None where it is not intact or did not change."""
+    streams = {number: stream}
+    start = await _start(connection, schema, streams, ts)
+    if start is None:
+        return None
+    book = TrackedBook(start)
+    scan = Scan(schema, _TABLES[BookDelta], streams, Selection())
+    await _follow(connection, scan, book, start, ts)
+    now = book.snapshot()
+    if not book.intact or now.sequence is None or now.sequence == start.sequence:
+        return None
+    at = now.ts_recv if now.ts_event is None else now.ts_event
+    return (number, *raw_time(at), at % 1000, *raw_time(now.ts_recv), now.ts_recv % 1000, now.sequence,
+            levels_text(now.bids, now.asks))  # fmt: skip

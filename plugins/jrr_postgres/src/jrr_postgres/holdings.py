@@ -1,0 +1,100 @@
+"""What the store holds of each stream: how many events, the last of them, where its numbers end.
+
+The last event is found by the unique index of its partition, not by reading rows.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from jrr_core.sink import StreamKey
+
+from .packing import PACKED
+from .rows import ns_of
+from .tables import TABLES, Table
+
+
+def counting(schema: str, table: Table) -> str:
+    """Return the SELECT of (exchange, channel, number of events) of a table, rows and blocks."""
+    counts = [f"SELECT stream, count(*) AS n FROM {schema}.{name} GROUP BY stream" for name in _row_tables(table)]
+    if table in PACKED:
+        counts.append(f"SELECT stream, sum(rows) AS n FROM {schema}.packed_{table.view} GROUP BY stream")
+    return (
+        f"SELECT s.exchange, {table.channel}, sum(n)::bigint FROM ({' UNION ALL '.join(counts)}) c "
+        f"JOIN {schema}.streams s ON s.id = c.stream GROUP BY 1, 2"
+    )
+
+
+async def last(connection: Any, schema: str) -> dict[StreamKey, int]:
+    """Return the time (int ns UTC) of the last event of each stream; the connection gives raw times."""
+    found: dict[StreamKey, int] = {}
+    for table in TABLES:
+        for exchange, channel, symbol, time, below in await connection.fetch(_latest(schema, table)):
+            key, ts = StreamKey(exchange, channel, symbol), ns_of(time, below)
+            if ts is not None:
+                found[key] = max(ts, found.get(key, ts))
+    return found
+
+
+async def resume_points(connection: Any, schema: str) -> dict[StreamKey, int]:
+    """Return the last number of each stream that has one; the connection gives raw times."""
+    points: dict[StreamKey, int] = {}
+    for table in TABLES:
+        if table.view not in _NUMBERS:
+            continue
+        channel, column, condition = _NUMBERS[table.view]
+        for exchange, named, symbol, number in await connection.fetch(
+            _numbers(schema, table, channel, column, condition)
+        ):
+            value = number if isinstance(number, int) else ns_of(number, 0)
+            if value is not None:
+                points[StreamKey(exchange, named, symbol)] = value
+    return points
+
+
+_NUMBERS = {
+    "trades": ("'trade' || coalesce('@' || s.part, '')", "trade_id", "trade_id IS NOT NULL"),
+    "quotes": ("'quote'", "position", "NOT dated"),
+    "book_deltas": ("'book'", "sequence", "true"),
+    "candles": ("'candle_' || s.part", "open_time", "closed"),
+}
+"""By relation: the channel over `s`, the column of the number, the rows that have one."""
+
+
+def _row_tables(table: Table) -> Iterator[str]:
+    yield table.name
+    if table.undated:
+        yield table.beside
+
+
+def _numbers(schema: str, table: Table, channel: str, column: str, condition: str) -> str:
+    found = [
+        f"(SELECT t.{column} AS number FROM {schema}.{name} t WHERE t.stream = s.id AND {condition} "
+        f"ORDER BY t.{column} DESC LIMIT 1)"
+        for name in _row_tables(table)
+    ]
+    if table in PACKED:
+        found.append(f"(SELECT max(p.last_key) FROM {schema}.packed_{table.view} p WHERE p.stream = s.id)")
+    return (
+        f"SELECT s.exchange, {channel}, s.symbol, max(x.number) FROM {schema}.streams s, "
+        f"LATERAL ({' UNION ALL '.join(found)}) x WHERE x.number IS NOT NULL GROUP BY 1, 2, 3"
+    )
+
+
+def _latest(schema: str, table: Table) -> str:
+    """Return the SELECT of each stream's row with the highest key, which is its latest."""
+    time, below = ("open_time", "open_ns") if table.time == "open_time" else (
+        "coalesce(t.ts_event, t.ts_recv)", "CASE WHEN t.ts_event IS NULL THEN t.recv_ns ELSE t.event_ns END"
+    )  # fmt: skip
+    order = ", ".join([f"t.{name} DESC" for name in table.unique if name != "stream"])
+    condition = next(iter(table.key)) or "true"
+    found = [
+        f"(SELECT {time} AS time, {below}::int AS below FROM {schema}.{name} t "
+        f"WHERE t.stream = s.id AND {condition} ORDER BY {order} LIMIT 1)"
+        for name in _row_tables(table)
+    ]
+    if table in PACKED:
+        found.append(f"(SELECT max(p.ts_to), 0 FROM {schema}.packed_{table.view} p WHERE p.stream = s.id)")
+    return (
+        f"SELECT s.exchange, {table.channel}, s.symbol, x.time, x.below FROM {schema}.streams s, "
+        f"LATERAL ({' UNION ALL '.join(found)}) x WHERE x.time IS NOT NULL"
+    )

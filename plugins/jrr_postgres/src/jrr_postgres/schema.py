@@ -1,0 +1,227 @@
+"""The schema: made step by step from nothing, brought forward when it is older, refused when it is newer.
+
+Each step is one version, recorded with its time in `schema_version`. Views are
+made anew after every change, so only tables need care. Two collectors that
+start at once take turns.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import define, fields
+
+from jrr_core.errors import ConfigError
+from jrr_core.instrument import Instrument
+
+from . import packing
+from .lines import LETTERS
+from .tables import TABLES
+
+OLDEST_SERVER = 150_000
+
+
+@define(frozen=True)
+class Step:
+    """What makes a schema of version n out of one of version n - 1."""
+
+    version: int
+    what: str
+
+    def statements(self, schema: str) -> Sequence[str]:
+        """Return the statements, all for one transaction."""
+        return {1: _rows, 2: _packed}[self.version](schema)
+
+
+STEPS = (
+    Step(1, "rows, instruments, coverage"),
+    Step(2, "compact blocks of closed days, checkpoints of books"),
+)
+VERSION = STEPS[-1].version
+
+
+async def version_of(connection: Any, schema: str) -> int:
+    """Return the version of the schema, 0 where there is none.
+
+    Raises ConfigError for a namespace that is not jrr's and for a version
+    this program does not know.
+    """
+    if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.schema_version"):
+        taken = await connection.fetchval(
+            "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace($1)", schema
+        )
+        if taken:
+            raise ConfigError(
+                f"the namespace {schema} of this database holds tables of another program; set sinks.postgres.schema"
+            )
+        return 0
+    version: int = await connection.fetchval(f"SELECT max(version) FROM {schema}.schema_version")
+    if version > VERSION:
+        raise ConfigError(
+            f"namespace {schema} has schema version {version}, this jrr-postgres knows up to {VERSION}: "
+            "install a newer jrr-postgres, or set sinks.postgres.schema to another namespace"
+        )
+    return version
+
+
+async def prepare(connection: Any, schema: str, version: int = VERSION) -> None:
+    """Bring the schema to `version`, all or nothing; the connection must be outside a transaction.
+
+    Raises ConfigError as `version_of` does, and for a server that is too old.
+    """
+    number = int(await connection.fetchval("SHOW server_version_num"))
+    if number < OLDEST_SERVER:
+        raise ConfigError(
+            f"the server is PostgreSQL {number // 10_000}; jrr-postgres needs {OLDEST_SERVER // 10_000} or newer"
+        )
+    if await version_of(connection, schema) == version:
+        return
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"{schema} schema")
+        found = await version_of(connection, schema)
+        if found == version:
+            return
+        if found == 0 and not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema):
+            await connection.execute(f"CREATE SCHEMA {schema}")
+        for step in STEPS[found:version]:
+            await connection.execute(";".join(step.statements(schema)))
+            await connection.execute(
+                f"INSERT INTO {schema}.schema_version (version, what) VALUES ($1, $2)", step.version, step.what
+            )
+        await connection.execute(";".join(_views(schema, version)))
+
+
+def _rows(schema: str) -> Sequence[str]:
+    statements = [text.format(schema=schema) for text in _TABLES]
+    for table in TABLES:
+        statements += table.create(schema)
+    return [*statements, _levels_json(schema), *[text.format(schema=schema) for text in _AGGREGATES]]
+
+
+def _packed(schema: str) -> Sequence[str]:
+    return [*packing.statements(schema), _CHECKPOINTS.format(schema=schema)]
+
+
+_INSTRUMENT = ", ".join([field.name for field in fields(Instrument)])
+
+_TABLES = (
+    "CREATE TABLE {schema}.schema_version (version int PRIMARY KEY, since timestamptz NOT NULL DEFAULT now(), "
+    "what text NOT NULL)",
+    """CREATE TABLE {schema}.streams (
+        id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, exchange text NOT NULL, symbol text NOT NULL, part text,
+        UNIQUE NULLS NOT DISTINCT (exchange, symbol, part))""",
+    """CREATE TABLE {schema}.instrument_versions (
+        exchange text NOT NULL, symbol text NOT NULL, base text NOT NULL, quote text NOT NULL, settle text,
+        kind text NOT NULL, tick_size numeric, lot_size numeric, contract_size numeric, contract_currency text,
+        canonical text NOT NULL, expiry bigint, status text NOT NULL, active boolean NOT NULL,
+        valid_from timestamptz NOT NULL DEFAULT now(), valid_to timestamptz,
+        PRIMARY KEY (exchange, symbol, valid_from))""",
+    "CREATE UNIQUE INDEX instrument_versions_current ON {schema}.instrument_versions (exchange, symbol) "
+    "WHERE valid_to IS NULL",
+    """CREATE TABLE {schema}.writers (
+        slot int PRIMARY KEY, alive_to bigint NOT NULL, since timestamptz NOT NULL, host text NOT NULL)""",
+    """CREATE TABLE {schema}.stored_stream_events (
+        stream int NOT NULL, type text NOT NULL, session text NOT NULL, ts_recv bigint NOT NULL, first bigint,
+        last bigint, ts_event bigint, reason text, count bigint, ts_from bigint, ts_to bigint,
+        UNIQUE NULLS NOT DISTINCT (stream, type, session, ts_recv, first, last))""",
+    """CREATE TABLE {schema}.stored_coverage (
+        stream int NOT NULL, slot int NOT NULL, ts_from bigint NOT NULL, ts_to bigint NOT NULL, state text NOT NULL,
+        reason text, missing bigint, live boolean NOT NULL, PRIMARY KEY (stream, slot, ts_from))""",
+    "CREATE TABLE {schema}.retired (relation text PRIMARY KEY, until bigint NOT NULL)",
+)
+_AGGREGATES = (
+    "CREATE FUNCTION {schema}.first_of(anyelement, anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE STRICT "
+    "PARALLEL SAFE AS 'SELECT $1'",
+    "CREATE FUNCTION {schema}.last_of(anyelement, anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE STRICT "
+    "PARALLEL SAFE AS 'SELECT $2'",
+    "CREATE AGGREGATE {schema}.first(anyelement) (SFUNC = {schema}.first_of, STYPE = anyelement)",
+    "CREATE AGGREGATE {schema}.last(anyelement) (SFUNC = {schema}.last_of, STYPE = anyelement)",
+)
+_CHECKPOINTS = """CREATE TABLE {schema}.checkpoints (
+    stream int NOT NULL, ts timestamptz NOT NULL, ts_ns smallint NOT NULL, recv timestamptz NOT NULL,
+    recv_ns smallint NOT NULL, sequence bigint NOT NULL, levels text NOT NULL, PRIMARY KEY (stream, ts))"""
+
+
+def _levels_json(schema: str) -> str:
+    text = "split_part(levels, '|', side)"
+    for long, short in reversed(LETTERS):
+        text = f"replace({text}, '{short}', '{long}')"
+    return f"""
+        CREATE FUNCTION {schema}.levels_json(levels text, side int) RETURNS jsonb
+        LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+            SELECT CASE plain WHEN '' THEN '[]'::jsonb ELSE
+                ('[["' || replace(replace(left(plain, -1), ',', '","'), ';', '"],["') || '"]]')::jsonb END
+            FROM (SELECT {text} AS plain) AS undone
+        $$"""
+
+
+def _views(schema: str, version: int) -> Sequence[str]:
+    statements = [f"DROP VIEW IF EXISTS {schema}.{name}" for name in _VIEWS]
+    for table in TABLES:
+        sources = [f"{schema}.{table.name}"]
+        if table.undated:
+            sources.append(f"{schema}.{table.beside}")
+        if version >= 2 and table in packing.PACKED:
+            sources.append(f"({packing.unpacked(schema, table)})")
+        whole = " UNION ALL ".join([table.select(schema, source) for source in sources])
+        statements += [f"DROP VIEW IF EXISTS {schema}.{table.view}", f"CREATE VIEW {schema}.{table.view} AS {whole}"]
+    statements += [f"CREATE VIEW {schema}.{name} AS {text.format(schema=schema)}" for name, text in _VIEWS.items()]
+    return statements
+
+
+_RELATION = """CASE WHEN part = 'trade' THEN 'trades' WHEN part = 'quote' THEN 'quotes' WHEN part = 'book' THEN 'book_deltas'
+    WHEN part LIKE 'book_snapshot%' THEN 'book_snapshots' WHEN part LIKE 'candle%' THEN 'candles'
+    WHEN part = 'funding' THEN 'funding_rates' WHEN part = 'mark_price' THEN 'mark_prices'
+    WHEN part = 'liquidation' THEN 'liquidations' ELSE part END"""
+_AS_TIME = "to_timestamp({0} / 1000000000) + {0} % 1000000000 / 1000 * interval '1 microsecond'"
+
+
+def _time_pair(name: str, prefix: str = "") -> str:
+    return f"{_AS_TIME.format(prefix + name)} AS {name}, {prefix}{name} AS {name}_ns"
+
+
+_VIEWS = {
+    "instruments": f"SELECT {_INSTRUMENT} FROM {{schema}}.instrument_versions WHERE valid_to IS NULL",
+    "stream_events": f"""
+        SELECT e.type, s.exchange, s.symbol, s.part AS what, e.session, {_time_pair("ts_event", "e.")},
+            {_time_pair("ts_recv", "e.")}, {_time_pair("ts_from", "e.")}, {_time_pair("ts_to", "e.")}, e.reason, e.count,
+            CASE WHEN e.first IS NOT NULL THEN jsonb_build_array(e.first, e.last) END AS sequences
+        FROM {{schema}}.stored_stream_events e JOIN {{schema}}.streams s ON s.id = e.stream""",
+    # A live range reaches to where its writer was last alive. Where several collectors wrote one stream, what any of
+    # them has is complete, and what none has between the first range and the last is a gap.
+    "coverage": f"""
+        WITH found AS (
+            SELECT c.stream, c.slot, c.ts_from, CASE WHEN c.live THEN greatest(c.ts_to, w.alive_to) ELSE c.ts_to END AS ts_to,
+                c.state, c.reason, c.missing
+            FROM {{schema}}.stored_coverage c JOIN {{schema}}.writers w ON w.slot = c.slot
+        ), sets AS (
+            SELECT stream, count(DISTINCT slot) > 1 AS shared,
+                coalesce(range_agg(int8range(ts_from, ts_to)) FILTER (WHERE state = 'complete'), '{{{{}}}}') AS complete,
+                coalesce(range_agg(int8range(ts_from, ts_to)) FILTER (WHERE state = 'backfilled'), '{{{{}}}}') AS backfilled,
+                int8multirange(int8range(min(ts_from), max(ts_to))) AS whole
+            FROM found GROUP BY stream
+        ), merged AS (
+            SELECT stream, 'complete' AS state, unnest(complete) AS span FROM sets WHERE shared
+            UNION ALL SELECT stream, 'backfilled', unnest(backfilled - complete) FROM sets WHERE shared
+            UNION ALL SELECT stream, 'gap', unnest(whole - complete - backfilled) FROM sets WHERE shared
+        ), ranges AS (
+            SELECT stream, ts_from, ts_to, state, reason, missing FROM found
+            WHERE stream IN (SELECT stream FROM sets WHERE NOT shared)
+            UNION ALL
+            SELECT m.stream, lower(m.span), upper(m.span), m.state,
+                CASE m.state WHEN 'complete' THEN
+                    (SELECT f.reason FROM found f WHERE f.stream = m.stream AND f.state = 'complete' AND f.ts_to = upper(m.span)
+                     ORDER BY f.reason NULLS FIRST LIMIT 1)
+                ELSE coalesce((SELECT f.reason FROM found f WHERE f.stream = m.stream AND f.state = m.state
+                     AND f.ts_from < upper(m.span) AND f.ts_to > lower(m.span) ORDER BY f.ts_from LIMIT 1), 'not running') END,
+                (SELECT f.missing FROM found f WHERE f.stream = m.stream AND f.state = m.state
+                     AND f.ts_from = lower(m.span) AND f.ts_to = upper(m.span) LIMIT 1)
+            FROM merged m
+        )
+        SELECT s.exchange, s.part AS channel, s.symbol, {_time_pair("ts_from")}, {_time_pair("ts_to")}, state, reason, missing
+        FROM (
+            SELECT r.stream, greatest(r.ts_from, t.until) AS ts_from, r.ts_to, r.state, r.reason, r.missing
+            FROM ranges r JOIN {{schema}}.streams s ON s.id = r.stream
+            LEFT JOIN {{schema}}.retired t ON t.relation = {_RELATION}
+            WHERE t.until IS NULL OR r.ts_to > t.until
+        ) kept JOIN {{schema}}.streams s ON s.id = kept.stream""",
+}

@@ -1,0 +1,266 @@
+"""Batches into the database, each in one transaction: rows, instruments, stream events and coverage together.
+
+Holds one connection for as long as it works. Whatever goes wrong, the batch is
+in the database whole or not at all, and the same batch can be written again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import asyncpg
+
+from jrr_core.errors import SinkRejected, SinkUnavailable
+from jrr_core.events import STREAM_EVENTS, Candle, Message
+from jrr_core.instrument import Instrument
+from jrr_core.sink import WriteResult
+
+from . import instruments
+from .copying import Copying, Portion
+from .failures import ERRORS, breaks_connection, on_write
+from .ledger import Ledger
+from .partitions import DAY_NS, Partitions
+from .server import Server
+from .streams import StreamIds
+from .tables import TABLES, Table
+
+_REFUSED = (TypeError, AttributeError, LookupError, ValueError, OverflowError)
+_TABLES = {table.event: table for table in TABLES}
+# Copies of one event are received within this time of each other.
+_EDGE_NS = 600_000_000_000
+_ROUNDS = 2 * len(TABLES) + 2
+_SLOTS = 1000
+
+
+class Writer:
+    """Writes batches through one connection of the server's pool."""
+
+    def __init__(self, server: Server) -> None:
+        """Take the server; connect to nothing yet."""
+        self._server = server
+        self._schema = server.settings.schema
+        self._connection: Any = None
+        self._backend = 0
+        self._slot = 0
+        self._last_ts = 0
+        self.partitions = Partitions(self._schema)
+        self._streams = StreamIds(self._schema)
+        self._copying = Copying(self._schema)
+        self._ledger = Ledger(self._schema, self._streams)
+
+    async def write(self, batch: Sequence[Any]) -> WriteResult:
+        """Store the batch or nothing of it. Raises SinkRejected or SinkUnavailable."""
+        try:
+            groups = self._grouped(batch)
+            await self._connect()
+            portions = await self._portions(groups)
+            return await self._write(batch, groups, portions)
+        except asyncio.CancelledError:
+            self._drop()
+            raise
+        except ERRORS as error:
+            if breaks_connection(error):
+                self._drop()
+            raise on_write(error, self._server.target) from error
+        except _REFUSED as error:
+            raise SinkRejected(f"PostgreSQL cannot take a row: {error}") from error
+        finally:
+            self._streams.forget_unknown()
+            self._ledger.rollback()
+
+    async def close(self) -> None:
+        """End the live coverage ranges and let go of the connection."""
+        if self._connection is None:
+            return
+        # Ranges that cannot be ended here read as ended when this collector was last alive.
+        with contextlib.suppress(*ERRORS, SinkUnavailable):
+            async with self._connection.transaction():
+                await self._ledger.end(self._connection, self._last_ts)
+            self._ledger.commit()
+        await self._release()
+
+    def _grouped(self, batch: Sequence[Any]) -> dict[type, list[Any]]:
+        groups: dict[type, list[Any]] = {}
+        for event in batch:
+            groups.setdefault(type(event), []).append(event)
+        for kind in groups:
+            if kind not in _TABLES and kind is not Instrument and kind not in STREAM_EVENTS:
+                raise TypeError(f"{kind.__name__} is no event this store knows")
+        if Candle in groups:
+            groups[Candle] = self._latest(groups[Candle])
+        return groups
+
+    def _latest(self, candles: Sequence[Candle]) -> list[Candle]:
+        """Return one candle of each key, the one that would stand in the end."""
+        latest: dict[tuple[Any, ...], Candle] = {}
+        for candle in candles:
+            if not candle.closed and self._server.settings.candles == "closed":
+                continue
+            key = (candle.exchange, candle.symbol, *candle.key())
+            known = latest.get(key)
+            if known is None or (not known.closed and (candle.closed or candle.ts_recv > known.ts_recv)):
+                latest[key] = candle
+        return [*latest.values()]
+
+    async def _portions(self, groups: dict[type, list[Any]]) -> list[Portion]:
+        """Return the rows of the batch by table, streams numbered and partitions there."""
+        found = self._build(groups)
+        if self._note_streams(groups) or self._streams.unknown:
+            await self._streams.register(self._connection)
+            found = self._build(groups)
+        return found
+
+    def _note_streams(self, groups: dict[type, list[Any]]) -> bool:
+        for kind in STREAM_EVENTS:
+            for event in groups.get(kind, ()):
+                self._streams[event.exchange, event.symbol, event.what]
+        return self._streams.unknown
+
+    def _build(self, groups: dict[type, list[Any]]) -> list[Portion]:
+        portions: list[Portion] = []
+        for kind, events in groups.items():
+            table = _TABLES.get(kind)
+            if table is None or not events:
+                continue
+            dated, undated = events, []
+            if table.undated:
+                undated = [event for event in events if event.ts_event is None]
+                if undated:
+                    dated = [event for event in events if event.ts_event is not None]
+            if dated:
+                near = table.near and any(_near_edge(event.ts_recv) for event in dated)
+                portions.append(self._portion(table, table.name, dated, near))
+            if undated:
+                portions.append(self._portion(table, table.beside, undated, False))
+        return portions
+
+    def _portion(self, table: Table, relation: str, events: Sequence[Any], near: bool) -> Portion:
+        line, streams = table.line, self._streams
+        data = "".join([line(event, streams) for event in events]).encode()
+        return Portion(table, relation, data, len(events), near)
+
+    async def _write(
+        self, batch: Sequence[Any], groups: dict[type, list[Any]], portions: Sequence[Portion]
+    ) -> WriteResult:
+        for _ in range(_ROUNDS):
+            await self._make_partitions(groups)
+            try:
+                written = await self._store(batch, groups, portions)
+            except asyncpg.UniqueViolationError as error:
+                # Streams of events and instruments conflict only within statements that expect it.
+                view = next((p.table.view for p in portions if (error.table_name or "").startswith(p.table.name)), "")
+                if not view:
+                    raise
+                self._ledger.rollback()
+                self._copying.beware(view)
+            except asyncpg.CheckViolationError as error:
+                if "no partition" not in str(error):
+                    raise
+                self._ledger.rollback()
+                self.partitions.forget()
+            else:
+                return WriteResult(written, len(batch) - written)
+        raise SinkUnavailable(
+            "PostgreSQL: partitions vanish as fast as they are made; is another program removing them?"
+        )
+
+    async def _make_partitions(self, groups: dict[type, list[Any]]) -> None:
+        for kind, events in groups.items():
+            table = _TABLES.get(kind)
+            if table is not None:
+                missing = self.partitions.missing(table, _days(table, events))
+                if missing:
+                    await self.partitions.ensure(self._connection, table, missing)
+
+    async def _store(self, batch: Sequence[Any], groups: dict[type, list[Any]], portions: Sequence[Portion]) -> int:
+        """Store everything in one transaction and return how many events were new."""
+        connection, copying = self._connection, self._copying
+        for event in reversed(batch):
+            if isinstance(event, Message):
+                self._last_ts = event.ts_recv
+                break
+        notes = [] if groups.keys().isdisjoint(STREAM_EVENTS) else [e for e in batch if type(e) in STREAM_EVENTS]
+        beat = self._ledger.due(self._last_ts)
+        if len(portions) == 1 and not beat and len(groups) == 1 and not copying.careful(portions[0]):
+            return await copying.put(connection, portions[0])  # a statement alone is a transaction
+        written = 0
+        async with connection.transaction():
+            if any(portion.near_edge for portion in portions):
+                # Two collectors of one event on both sides of a partition's edge would not see each other.
+                await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"{self._schema} edge")
+            for portion in portions:
+                written += await copying.put(connection, portion)
+            if Instrument in groups:
+                written += await instruments.write(connection, self._schema, groups[Instrument])
+            if notes:
+                written += await self._ledger.write(connection, notes)
+            if beat:
+                await self._ledger.heartbeat(connection, self._last_ts)
+        self._ledger.commit()
+        return written
+
+    async def _connect(self) -> None:
+        """Have a connection that holds this collector's slot."""
+        if self._connection is not None and _usable(self._connection):
+            return
+        self._drop()
+        connection = await self._server.take()
+        try:
+            await self._take_slot(connection)
+        except BaseException:
+            await self._server.give(connection, broken=True)
+            raise
+        self._connection = connection
+        self._backend = connection.get_server_pid()
+
+    async def _take_slot(self, connection: Any) -> None:
+        """Lock the first free slot, or the one held before: its old session, if the server still keeps it, is ended."""
+        lock = "SELECT pg_try_advisory_lock(hashtext($1), $2)"
+        name = f"{self._schema} writer"
+        if self._slot:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND application_name = $2 "
+                "AND usename = current_user AND pid <> pg_backend_pid()",
+                self._backend, connection.get_settings().application_name,
+            )  # fmt: skip
+            for _ in range(20):
+                if await connection.fetchval(lock, name, self._slot):
+                    return
+                await asyncio.sleep(0.05)
+        for slot in range(1, _SLOTS):
+            if await connection.fetchval(lock, name, slot):
+                await self._ledger.begin(connection, slot)
+                self._slot = slot
+                return
+        raise SinkUnavailable(f"PostgreSQL: {_SLOTS} collectors write to namespace {self._schema} already")
+
+    def _drop(self) -> None:
+        """Give the connection up, whatever state it is in."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(asyncpg.InterfaceError):  # where the pool took it back already
+                connection.terminate()
+
+    async def _release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._server.give(connection)
+
+
+def _usable(connection: Any) -> bool:
+    """Whether the connection still is one: the pool takes one that broke away from under its user."""
+    with contextlib.suppress(asyncpg.InterfaceError):
+        return not connection.is_closed()
+    return False
+
+
+def _days(table: Table, events: Iterable[Any]) -> set[int]:
+    time = table.time
+    if time == "ts_event":
+        return {event.ts_event // DAY_NS for event in events if event.ts_event is not None}
+    return {getattr(event, time) // DAY_NS for event in events}
+
+
+def _near_edge(ts: int) -> bool:
+    return not _EDGE_NS <= ts % DAY_NS < DAY_NS - _EDGE_NS
