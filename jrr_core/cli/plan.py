@@ -78,6 +78,8 @@ async def _plan(config: Config, plugins: Plugins, from_store: bool) -> tuple[lis
     exchanges = {name: manager.exchanges[name] for name in wanted}
     fixed = {name: getattr(exchange.connector, "fixed_rates", {}) for name, exchange in exchanges.items()}
     reckoning = Reckoning(config.plan, fixed)
+    if not sinks:
+        raise ConfigError("no store is configured or installed, so no bytes can be told; `jrr plugins` lists the sinks")
     if not from_store:
         count = await _count(exchanges, config.subscriptions, config.plan)
         return expectation(reckoning, sinks, count.streams, count.notes)
@@ -95,34 +97,34 @@ async def _count(
 ) -> _Count:
     """Return the streams behind the subscriptions; `stored` stands in for a list that cannot be had."""
     count = _Count()
-    listings = await asyncio.gather(*[_listing(exchange, count.notes) for exchange in exchanges.values()])
-    for exchange, listed in zip(exchanges.values(), listings, strict=True):
+    listings = await asyncio.gather(*map(_listing, exchanges.values()))
+    for exchange, (listed, note) in zip(exchanges.values(), listings, strict=True):
+        count.notes += [note] if note else []
         own = [subscription for subscription in wanted if subscription.exchange == exchange.name]
         streams, uncounted = streams_of(exchange.connector, listed, own, chosen)
         count.streams += streams
         for subscription, cure in uncounted.items():
             found = stored_streams(exchange.connector, subscription, stored or ())
             count.streams += found
-            if not found:
-                missing = "" if stored is None else ", and the store holds none of its streams"
-                count.notes.append(f"not counted: {subscription}{missing}; to count it set {cure}")
+            if stored is None:
+                count.notes.append(f"not counted: {subscription}; to count it set {cure}")
+            elif not found:
+                count.notes.append(f"not compared: {subscription}; the store holds none of its streams")
     return count
 
 
-async def _listing(exchange: Exchange, notes: list[str]) -> Instruments | None:
-    """Return what the exchange lists; None, and a note, where that cannot be had."""
+async def _listing(exchange: Exchange) -> tuple[Instruments | None, str]:
+    """Return what the exchange lists; None where it cannot be had, and then why."""
     if not exchange.connector.instrument_requests():
-        return None
+        return None, ""
     try:
         async with asyncio.timeout(_PATIENCE_S):
             listed = await exchange.load_instruments()
     except (FetchFailed, ParseError) as failure:
-        notes.append(f"{exchange.name}: {failure}; symbols are taken as written")
-        return None
+        return None, f"{exchange.name}: {failure}; symbols are taken as written"
     except TimeoutError:
-        notes.append(f"{exchange.name}: no list of instruments in {_PATIENCE_S:g} s; symbols are taken as written")
-        return None
-    return listed if len(listed) else None
+        return None, f"{exchange.name}: no list of instruments in {_PATIENCE_S:g} s; symbols are taken as written"
+    return listed if len(listed) else None, ""
 
 
 async def _take(sinks: Sequence[Sink]) -> tuple[Sink, dict[StreamKey, Taken]]:
