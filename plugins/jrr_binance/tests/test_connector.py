@@ -42,6 +42,11 @@ def test_usdm_splits_by_path() -> None:
     assert asked(public) == ["btcusdt@depth@100ms", "btcusdt@trade", "btcusdt@bookTicker", "btcusdt@depth5@100ms"]
 
 
+def test_a_plan_is_told_what_the_exchange_and_the_settings_fix() -> None:
+    rates = UsdM(UsdmSettings(open_interest_s=10.0)).fixed_rates
+    assert rates == {"mark_price": 1.0, "funding": 1.0, "open_interest": 0.1}
+
+
 def test_coinm_has_one_path() -> None:
     (plan,) = CoinM(CoinmSettings()).sessions(
         wanted("binance-coinm:trade:BTCUSD_PERP", "binance-coinm:quote:BTCUSD_PERP")

@@ -1,7 +1,7 @@
 """Binance's three connectors: which connections to open and what to say on them. Opens nothing itself."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 from zlib import crc32
 
@@ -133,6 +133,8 @@ class _Connector:
         )
         self._poll_s: float = getattr(settings, "open_interest_s", 60.0)
         self._check_settings()
+        # For `jrr plan`: markPrice@1s brings the mark price and the funding rate, REST polls the open interest.
+        self.fixed_rates: Mapping[str, float] = {"mark_price": 1.0, "funding": 1.0, "open_interest": 1 / self._poll_s}
 
     def _check_settings(self) -> None:
         settings, product = self.settings, self.product

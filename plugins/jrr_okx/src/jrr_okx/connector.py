@@ -1,6 +1,6 @@
 """Which connections OKX needs for a set of streams, and what to say on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from attrs import define, validators
@@ -16,6 +16,7 @@ from .parser import OkxParser
 from .products import (
     BOOKS_PER_CONNECTION,
     EXCHANGE,
+    FIXED_RATES,
     INSTRUMENT_TYPES,
     INSTRUMENTS_POOL,
     KEEPALIVE_IDLE_S,
@@ -94,6 +95,7 @@ class OkxConnector:
     Settings: ClassVar[type[ExchangeSettings]] = OkxSettings
     simulator: ClassVar[str | None] = "jrr_okx.simulator:OkxScript"
     limits = LIMITS
+    fixed_rates: ClassVar[Mapping[str, float]] = FIXED_RATES
 
     def __init__(self, settings: OkxSettings) -> None:
         """Take an instance of `Settings`."""
