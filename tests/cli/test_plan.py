@@ -113,7 +113,7 @@ def test_a_symbol_the_exchange_does_not_list_is_told(configured: Path, jrr: Jrr)
 
 def test_rates_are_overridden_by_file_and_command_line(quick: Path, jrr: Jrr) -> None:
     with (quick / "jrr.toml").open("a") as file:
-        file.write('\n[plan.rates]\n"major.trade" = 60\ncandle = 2\n"binance:ethusdt@depth5@100ms" = 0.5\n')
+        file.write('\n[plan.rates]\nmajor.trade = 60\ncandle = 2\n"binance:ethusdt@depth5@100ms" = 0.5\n')
     rows = subscribed(json.loads(jrr("plan", "--json").stdout))
     assert [row["events_per_s"] for row in rows.values()] == pytest.approx([60, 2, 0.5, 1 / 3])
     rows = subscribed(json.loads(jrr("plan", "--json", "--set", "plan.rates.major.spot.trade=7").stdout))
