@@ -15,9 +15,12 @@ how long it is: readers know that from what came before. A list is written as
            the end of class k-1 on, as many as `width` bits can count
     c bits of class for each u, then for each u `width` bits of its place in the class
 
-so that equal or evenly spaced numbers cost nothing each, and frequent ranges
-take few bits. `packing` holds the same reader in SQL; format changes need a new
-`FORMAT` there and here.
+A list some of whose numbers are missing has 1 bit before it; where that is 1, a
+list of 0 (missing) and 1 comes first and then the numbers that are there.
+
+So equal or evenly spaced numbers cost nothing each, and frequent ranges take few
+bits. `packed.sql` holds the same reader in SQL; a change of the format changes
+both, and `FORMAT`.
 """
 
 from bisect import bisect_left, bisect_right
@@ -27,7 +30,7 @@ from itertools import accumulate
 from math import gcd
 
 FORMAT = 1
-_SPAN = 1 << 62
+_SPAN = 1 << 60
 """Numbers of a list lie within this range of each other: then neither language overflows 64 bits on the way."""
 _MAX_CLASS_BITS = 4
 _PLUS, _MINUS, _ZIGZAG = 0, 1, 2
@@ -68,8 +71,12 @@ class Writer:
 
     def optional(self, numbers: Sequence[int | None], lag: int | None = None) -> None:
         """Write a list some of whose numbers are missing."""
-        self.ints([number is not None for number in numbers])
-        self.ints([number for number in numbers if number is not None], lag)
+        known = [number for number in numbers if number is not None]
+        missing = len(known) < len(numbers)
+        self.put(missing, 1)
+        if missing:
+            self.ints([number is not None for number in numbers])
+        self.ints(known, lag)
 
     def raw(self, content: bytes) -> None:
         """Write bytes, beginning at a whole byte of the block."""
@@ -158,6 +165,8 @@ class Reader:
 
     def optional(self, count: int) -> list[int | None]:
         """Return the next list some of whose numbers are missing."""
+        if not self.take(1):
+            return [*self.ints(count)]
         there = self.ints(count)
         numbers = iter(self.ints(sum(there)))
         return [next(numbers) if known else None for known in there]
@@ -240,7 +249,7 @@ def class_widths(above: Iterable[int]) -> list[int]:
                     if whole < best[0]:
                         best = (whole, [*widths, width] + [0] * ((1 << bits) - taken))
                     break
-                if width not in longer or total < longer[width][0]:
+                if total < best[0] and (width not in longer or total < longer[width][0]):
                     longer[width] = (total, reached, holds, [*widths, width])
         paths = longer
     return best[1]
