@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
-from ..config import Config, load_config
+from ..config import Config, load_config, structure
 from ..plugins import Plugins
+from ..sink import Sink
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,3 +48,8 @@ def load_plugins(config: Config) -> Plugins:
     for error in loaded.broken:
         click.echo(f"warning: {error}", err=True)
     return loaded
+
+
+def sink_settings(config: Config, sink: type[Sink]) -> Any:
+    """Return the settings a sink class has on this command line; raises ConfigError for what does not fit."""
+    return structure(sink.Settings, config.sinks.get(sink.name, {}), f"sinks.{sink.name}")

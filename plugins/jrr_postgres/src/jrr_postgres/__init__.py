@@ -2,16 +2,26 @@
 
 from collections.abc import Iterable
 
+import click
+
 from jrr_core.hookspecs import hookimpl
 from jrr_core.sink import Sink
 
 from .settings import StorageConfig
 from .sink import PostgresSink
 
-__all__ = ["PostgresSink", "StorageConfig", "jrr_sinks"]
+__all__ = ["PostgresSink", "StorageConfig", "jrr_commands", "jrr_sinks"]
 
 
 @hookimpl
 def jrr_sinks() -> Iterable[type[Sink]]:
     """Offer the sink named `postgres`."""
     return (PostgresSink,)
+
+
+@hookimpl
+def jrr_commands(cli: click.Group) -> None:
+    """Add `jrr postgres`."""
+    from .commands import postgres
+
+    cli.add_command(postgres)

@@ -52,13 +52,19 @@ async def _judged(
     return state if reason is None or not state.intact else evolve(state, intact=False, reason=reason)
 
 
-async def _follow(connection: Any, scan: Scan, book: TrackedBook, start: BookSnapshot, ts: int) -> None:
+async def _follow(connection: Any, scan: Scan, book: TrackedBook, start: BookSnapshot, ts: int) -> int:
+    """Apply the deltas up to `ts` and return how many levels they changed."""
+    levels = 0
     since = min(start.ts_recv, start.ts_recv if start.ts_event is None else start.ts_event) - _AROUND_NS
     behind = evolve(scan, chosen=evolve(scan.chosen, ts_from=since, ts_to=ts + 1))
     async for delta in behind.events(connection):
         if not book.intact:
-            return
+            break
+        before = book.sequence
         book.apply(delta)
+        if book.sequence != before:
+            levels += len(delta.bids) + len(delta.asks)
+    return levels
 
 
 async def _start(connection: Any, schema: str, streams: Any, ts: int) -> BookSnapshot | None:
@@ -92,29 +98,34 @@ async def _snapshot(connection: Any, schema: str, streams: Any, ts: int) -> Book
     return None
 
 
-async def due(connection: Any, schema: str, since: int) -> dict[int, Any]:
-    """Return the streams of whole books that had a delta since `since` (int ns UTC)."""
+async def changed(connection: Any, schema: str, since: int) -> dict[int, Any]:
+    """Return the streams of whole books, by number, that had a delta since `since` (int ns UTC)."""
     table = _TABLES[BookDelta]
     found = await connection.fetch(
-        f"SELECT DISTINCT s.id, s.exchange, s.symbol FROM {schema}.{table.name} t JOIN {schema}.streams s ON s.id = t.stream "
-        "WHERE t.ts_event >= $1",
+        f"SELECT id, exchange, symbol FROM {schema}.streams s WHERE part IS NULL AND EXISTS "
+        f"(SELECT FROM {schema}.{table.name} t WHERE t.stream = s.id AND t.ts_event >= $1)",
         raw_time(since),
     )
     return {number: (exchange, symbol, None) for number, exchange, symbol in found}
 
 
-async def checkpoint(connection: Any, schema: str, number: int, stream: Any, ts: int) -> tuple[Any, ...] | None:
-    """Return the row that keeps a stream's whole book of `ts`; None where it is not intact or did not change."""
+async def checkpoint(
+    connection: Any, schema: str, number: int, stream: Any, ts: int
+) -> tuple[int, int, int, int, str] | None:
+    """Return stream, time, time of receipt, sequence and levels of a stream's whole book at `ts`.
+
+    None where the book is not intact, or fewer levels changed since it was
+    last kept whole than it holds: the deltas are then the shorter way to it.
+    """
     streams = {number: stream}
     start = await _start(connection, schema, streams, ts)
     if start is None:
         return None
     book = TrackedBook(start)
     scan = Scan(schema, _TABLES[BookDelta], streams, Selection())
-    await _follow(connection, scan, book, start, ts)
+    levels = await _follow(connection, scan, book, start, ts)
     now = book.snapshot()
-    if not book.intact or now.sequence is None or now.sequence == start.sequence:
+    if not book.intact or now.sequence is None or levels < len(now.bids) + len(now.asks):
         return None
     at = now.ts_recv if now.ts_event is None else now.ts_event
-    return (number, *raw_time(at), at % 1000, *raw_time(now.ts_recv), now.ts_recv % 1000, now.sequence,
-            levels_text(now.bids, now.asks))  # fmt: skip
+    return number, at, now.ts_recv, now.sequence, levels_text(now.bids, now.asks)

@@ -117,6 +117,8 @@ async def retire(
         until = datetime(before.year, before.month, before.day, tzinfo=UTC)
         if table.undated:
             await connection.execute(f"DELETE FROM {schema}.{table.beside} WHERE ts_recv < $1", until)
+        if view == "book_deltas":
+            await connection.execute(f"DELETE FROM {schema}.checkpoints WHERE ts < $1", until)
         await connection.execute(
             f"INSERT INTO {schema}.retired (relation, until) VALUES ($1, $2) "
             "ON CONFLICT (relation) DO UPDATE SET until = greatest(retired.until, excluded.until)",

@@ -12,7 +12,7 @@ when the server is away. Rows and compact blocks are read alike.
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from attrs import fields
 
@@ -22,8 +22,9 @@ from jrr_core.events import STREAM_EVENTS, Candle, FundingRate, Message, Quote, 
 from jrr_core.instrument import Instrument
 from jrr_core.sink import StreamKey
 from jrr_core.store import EVERYTHING, Range, Selection
+from jrr_core.volume import StreamVolume
 
-from . import books, holdings
+from . import books, holdings, volume
 from .failures import ERRORS, on_open
 from .ledger import read_coverage
 from .resampling import Resampling
@@ -93,6 +94,7 @@ class Queries:
     async def read(self, type: type[E], chosen: Selection = EVERYTHING) -> AsyncIterator[E]:
         """Yield the stored events of one class, or Instruments, in order of time."""
         kind: Any = type
+        found: AsyncIterator[Any]
         async with self._connection() as connection:
             if kind is Instrument:
                 found = _instruments(connection, self._schema, chosen)
@@ -101,7 +103,7 @@ class Queries:
             else:
                 found = (await Scan.of(connection, self._schema, _TABLES[kind], chosen)).events(connection)
             async for event in found:
-                yield event
+                yield cast(E, event)
 
     async def columns(self, type: type[Message], chosen: Selection = EVERYTHING) -> dict[str, list[Any]]:
         """Return the events of one class as columns: a list per field, all of one length, for a data frame."""
@@ -137,6 +139,20 @@ class Queries:
             async for candle in resampling.candles(connection, chosen):
                 yield candle
 
+    async def checkpoints(self, since: int, until: int) -> list[tuple[int, int, int, int, str]]:
+        """Return the whole books of `until` that changed enough since their last checkpoint: what the sink keeps of them.
+
+        Rows of stream number, time, time of receipt, sequence and levels, of
+        the books with a delta after `since`.
+        """
+        found: list[tuple[int, int, int, int, str]] = []
+        async with self._connection() as connection:
+            for number, stream in (await books.changed(connection, self._schema, since)).items():
+                row = await books.checkpoint(connection, self._schema, number, stream, until)
+                if row is not None:
+                    found.append(row)
+        return found
+
     async def coverage(self) -> Sequence[Range]:
         """Return the coverage ranges by exchange, channel, symbol and time."""
         async with self._connection() as connection:
@@ -170,6 +186,11 @@ class Queries:
         """
         async with self._connection() as connection:
             return await holdings.resume_points(connection, self._schema)
+
+    async def volume(self) -> Sequence[StreamVolume]:
+        """Return what is stored of each stream, and the bytes it takes."""
+        async with self._connection() as connection:
+            return await volume.volume(connection, self._schema)
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:

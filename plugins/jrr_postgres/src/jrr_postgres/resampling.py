@@ -31,8 +31,8 @@ class Resampling:
 
     async def candles(self, connection: Any, chosen: Selection) -> AsyncIterator[Candle]:
         """Yield the candles that begin within the times chosen; the connection is in a transaction, with raw times."""
-        scan = await Scan.of(connection, self._schema, _TRADES, Selection(self._exchange, self._symbol))
-        scan = await self._one_numbering(connection, scan)
+        trades = await Scan.of(connection, self._schema, _TRADES, Selection(self._exchange, self._symbol))
+        scan = await self._one_numbering(connection, trades)
         if scan is None:
             return
         ts_from = None if chosen.ts_from is None else self._length.next_begin(chosen.ts_from)
@@ -80,12 +80,12 @@ class Resampling:
         low, high = _FIRST if ts_from is None else ts_from, _LAST if ts_to is None else ts_to
         arguments = [[*scan.streams], raw_time(max(low, _OLDEST)), raw_time(min(high, _NEWEST))]
         async for row in connection.cursor(self.query(scan), *arguments, prefetch=1000):
-            begin, recv, recv_ns, *prices, volume, count = row
+            begin, recv, recv_ns, first, high, low, last, volume, count = row
             ts = ns_of(begin, 0)
             assert ts is not None
             yield Candle(
                 self._exchange, self._symbol, None, ns_of(recv, recv_ns) or 0, self._interval, ts, None,
-                *prices, volume, None, count, True,
+                first, high, low, last, volume, None, count, True,
             )  # fmt: skip
 
     def query(self, scan: Scan) -> str:

@@ -79,10 +79,11 @@ def _trade(stream: Stream, row: Sequence[Any]) -> Trade:
 
 
 def _quote(stream: Stream, row: Sequence[Any]) -> Quote:
-    _, recv, event, position, recv_ns, event_ns, dated, *prices = row
+    _, recv, event, position, recv_ns, event_ns, dated, bid, bid_amount, ask, ask_amount = row
     return Quote(
-        stream[0], stream[1], ns_of(event, event_ns), _sure(recv, recv_ns), *prices, None if dated else position
-    )
+        stream[0], stream[1], ns_of(event, event_ns), _sure(recv, recv_ns), bid, bid_amount, ask, ask_amount,
+        None if dated else position,
+    )  # fmt: skip
 
 
 def _snapshot(stream: Stream, row: Sequence[Any]) -> BookSnapshot:

@@ -1,5 +1,6 @@
 """The sink: opens the store, hands batches to the writer, keeps the maintenance running beside it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -8,12 +9,15 @@ from jrr_core.events import ALL_EVENTS, Candle
 from jrr_core.instrument import Instrument
 from jrr_core.sink import BatchPolicy, StreamKey, WriteResult
 from jrr_core.store import EVERYTHING, Range, Selection
+from jrr_core.volume import RowBytes, StreamVolume
 
 from . import schema
 from .failures import ERRORS, on_open
+from .maintenance import Maintenance
 from .queries import Queries
 from .server import Server
 from .settings import StorageConfig, target_of
+from .volume import ROW_BYTES
 from .writer import Writer
 
 E = TypeVar("E")
@@ -25,6 +29,7 @@ class PostgresSink:
     name: ClassVar[str] = "postgres"
     Settings: ClassVar[type] = StorageConfig
     embedded: ClassVar[bool] = False
+    row_bytes: ClassVar[Mapping[str, RowBytes]] = ROW_BYTES
     accepts: tuple[type, ...] = (*ALL_EVENTS, Instrument)
 
     def __init__(self, settings: StorageConfig) -> None:
@@ -34,6 +39,7 @@ class PostgresSink:
         self.batch = BatchPolicy(settings.max_rows, settings.max_age_s, settings.pause_s)
         self._server = Server(settings, target_of(settings))
         self._writer = Writer(self._server)
+        self._maintenance: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect, make or migrate database and schema, and the partitions of the next days.
@@ -46,6 +52,8 @@ class PostgresSink:
             async with self._server.connection() as connection:
                 await schema.prepare(connection, self.settings.schema)
                 await self._writer.partitions.ahead(connection, self.settings.partitions_ahead_days)
+            if self._maintenance is None:
+                self._maintenance = asyncio.create_task(Maintenance(self._server, self._writer.partitions).run())
         except ERRORS as error:
             await self._server.close()
             raise on_open(error, self._server.target, self.settings) from error
@@ -64,6 +72,10 @@ class PostgresSink:
 
     async def close(self) -> None:
         """End the live coverage ranges and close every connection."""
+        maintenance, self._maintenance = self._maintenance, None
+        if maintenance is not None:
+            maintenance.cancel()
+            await asyncio.gather(maintenance, return_exceptions=True)
         await self._writer.close()
         await self._server.close()
 
@@ -105,3 +117,8 @@ class PostgresSink:
         """Return the time (int ns UTC) of the last market event of each stream."""
         async with Queries(self.settings) as store:
             return await store.last()
+
+    async def volume(self) -> Sequence[StreamVolume]:
+        """Return what is stored of each stream, and the bytes it takes."""
+        async with Queries(self.settings) as store:
+            return await store.volume()

@@ -25,7 +25,7 @@ from .server import Server
 from .streams import StreamIds
 from .tables import TABLES, Table
 
-_REFUSED = (TypeError, AttributeError, LookupError, ValueError, OverflowError)
+_REFUSED = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError)
 _TABLES = {table.event: table for table in TABLES}
 # Copies of one event are received within this time of each other.
 _EDGE_NS = 600_000_000_000
