@@ -47,14 +47,20 @@ def test_commands_shown_on_pages_exist(page: Path) -> None:
         names = [word for word in rest[:1] if not word.startswith("-") and word.islower()]
         for name in names:
             assert name in COMMANDS, shown
+            command = COMMANDS[name]
+            if isinstance(command, click.Group):
+                assert set(rest[1:2]) <= set(command.commands), shown
             unknown = {word.split("=")[0] for word in rest[1:] if word.startswith("--")} - _options(name)
             assert not unknown, f"{shown}: {unknown}"
 
 
 def _options(name: str) -> set[str]:
+    """Return the options of a command, those of a group's own commands among them."""
     command = COMMANDS[name]
     assert command is not None
-    return {text for option in command.params for text in option.opts if text.startswith("--")} | {"--help"}
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    params = [param for one in (command, *inner) for param in one.params]
+    return {text for option in params for text in option.opts if text.startswith("--")} | {"--help"}
 
 
 def _section(title: str) -> str:

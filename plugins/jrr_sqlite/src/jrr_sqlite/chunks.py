@@ -3,7 +3,8 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import closing
 from typing import TypeVar
 
 from .failures import on_open
@@ -16,7 +17,9 @@ _ROWS = 500
 _CHUNK_S = 0.02
 
 
-async def in_chunks(path: str, rows: Callable[[sqlite3.Connection], Iterator[T]]) -> AsyncGenerator[T, None]:
+async def in_chunks(
+    path: str, rows: Callable[[sqlite3.Connection], Generator[T, None, None]]
+) -> AsyncGenerator[T, None]:
     """Yield what `rows` makes of a connection to the file, holding one chunk of it in memory.
 
     Raises as `connect` does, and SinkUnavailable where reading fails later.
@@ -24,10 +27,10 @@ async def in_chunks(path: str, rows: Callable[[sqlite3.Connection], Iterator[T]]
     """
     connection = await asyncio.to_thread(connect, path)
     try:
-        source = rows(connection)
-        while chunk := await _in_thread(connection, lambda: _take(source, path)):
-            for row in chunk:
-                yield row
+        with closing(rows(connection)) as source:
+            while chunk := await _in_thread(connection, lambda: _take(source, path)):
+                for row in chunk:
+                    yield row
     finally:
         connection.close()
 

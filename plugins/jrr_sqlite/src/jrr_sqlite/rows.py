@@ -8,16 +8,14 @@ index on time.
 
 import json
 import sqlite3
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from attrs import fields
 
-from jrr_core.candles import Interval, numbering, resampled
-from jrr_core.events import Candle, StreamEvent, Trade
+from jrr_core.events import Candle, StreamEvent
 from jrr_core.instrument import Instrument
 from jrr_core.levels import Levels
 from jrr_core.store import Selection
@@ -44,7 +42,7 @@ _READ: Mapping[Any, Callable[[Any], Any]] = {
 """How a column becomes a field, by the field's type; what is not here is kept as it is."""
 
 
-def read(connection: sqlite3.Connection, kind: Any, chosen: Selection) -> Iterator[Any]:
+def read(connection: sqlite3.Connection, kind: Any, chosen: Selection) -> Generator[Any, None, None]:
     """Yield the chosen events of one class, or the Instruments, in the order `Store.read` promises.
 
     The store's own order is stream by stream; snapshots and deltas of books
@@ -61,33 +59,26 @@ def read(connection: sqlite3.Connection, kind: Any, chosen: Selection) -> Iterat
         found = streams(connection, chosen.exchange, chosen.symbol)
         by_interval = kind is Candle and chosen.interval is not None
         numbers = [number for number, part in found.items() if not by_interval or part == chosen.interval]
-    yield from made(kind, _market_events(connection, _TABLES[kind], numbers, chosen))
+    yield from made(kind, market_events(connection, _TABLES[kind], numbers, chosen))
 
 
-def resample(
-    connection: sqlite3.Connection, exchange: str, symbol: str, interval: str, chosen: Selection
-) -> Iterator[Candle]:
-    """Yield the candles that the stored trades of one numbering make, as `QueryStore.resample` promises.
-
-    The newest ones are found by making all of them, for nothing tells in
-    which intervals there were trades.
-    """
-    length = Interval.parse(interval)
-    start, end = [None if ts is None else length.next_begin(ts) for ts in (chosen.ts_from, chosen.ts_to)]
-    table = _TABLES[Trade]
-    spaces = {
-        number: part
-        for number, part in streams(connection, exchange, symbol).items()
-        if connection.execute(f"SELECT 1 FROM {table.name} WHERE stream = ? LIMIT 1", (number,)).fetchone()
-    }
-    space = numbering(spaces.values())
-    numbers = [number for number, part in spaces.items() if part == space]
-    rows = _market_events(connection, table, numbers, Selection(exchange, symbol, start, end))
-    candles = resampled(made(Trade, rows), interval)
-    if chosen.newest and chosen.limit is not None:
-        yield from deque(candles, chosen.limit)
-    else:
-        yield from islice(candles, chosen.limit)
+def market_events(
+    connection: sqlite3.Connection, table: Table, numbers: Sequence[int] | None, chosen: Selection
+) -> Iterator[Sequence[Any]]:
+    """Yield the rows of these streams (None: all)."""
+    where = _between(table.time, chosen)
+    if numbers is not None:
+        where.append(f"t.stream IN ({', '.join(map(str, numbers))})")
+    order = [table.time, *[f"t.{name}" for name in table.key]] if _in_time(chosen) else []
+    if numbers is not None and chosen.newest and chosen.limit:
+        where += _not_older(connection, table, numbers, where, chosen.limit)
+    columns = [table.shown[name] for name in names_of(table.event)]
+    if table.clustered or not order:
+        yield from connection.execute(_statement(columns, table.source, where, order, chosen))
+        return
+    # Rows of books are large: their ids are sorted, not they.
+    for (number,) in connection.execute(_statement(["t.id"], table.source, where, order, chosen)):
+        yield from connection.execute(f"SELECT {', '.join(columns)} FROM {table.source} WHERE t.id = ?", (number,))
 
 
 def names_of(kind: Any) -> list[str]:
@@ -115,21 +106,23 @@ def streams(connection: sqlite3.Connection, exchange: str | None, symbol: str | 
     return dict(found)
 
 
-def _market_events(
-    connection: sqlite3.Connection, table: Table, numbers: Sequence[int] | None, chosen: Selection
-) -> Iterator[Sequence[Any]]:
-    """Yield the rows of these streams (None: all)."""
-    where = _between(table.time, chosen)
-    if numbers is not None:
-        where.append(f"t.stream IN ({', '.join(map(str, numbers))})")
-    order = [table.time, *[f"t.{name}" for name in table.key]] if _in_time(chosen) else []
-    columns = [table.shown[name] for name in names_of(table.event)]
-    if table.clustered or not order:
-        yield from connection.execute(_statement(columns, table.source, where, order, chosen))
-        return
-    # Rows of books are large: their ids are sorted, not they.
-    for (number,) in connection.execute(_statement(["t.id"], table.source, where, order, chosen)):
-        yield from connection.execute(f"SELECT {', '.join(columns)} FROM {table.source} WHERE t.id = ?", (number,))
+def _not_older(
+    connection: sqlite3.Connection, table: Table, numbers: Sequence[int], where: Sequence[str], count: int
+) -> list[str]:
+    """Return a condition that the `count` newest rows meet and, in a stream numbered in order of time, few others.
+
+    A stream's rows of the highest KEY are so many rows of no earlier time
+    than the earliest of them.
+    """
+    order = ", ".join([f"t.{name} DESC" for name in table.key])
+    bounds = []
+    for number in numbers:
+        chosen = " AND ".join([*where, f"t.stream = {number}"])
+        last = f"SELECT {table.time} AS at FROM {table.name} t WHERE {chosen} ORDER BY {order} LIMIT {count}"
+        found, oldest = connection.execute(f"SELECT count(*), min(at) FROM ({last})").fetchone()
+        if found == count:
+            bounds.append(oldest)
+    return [f"{table.time} >= {max(bounds)}"] if bounds else []
 
 
 def _stream_events(

@@ -14,7 +14,7 @@ from jrr_core.sink import BatchPolicy, StreamKey, WriteResult
 from jrr_core.store import EVERYTHING, Range, Selection
 from jrr_core.volume import RowBytes, StreamVolume
 
-from . import books, queries, rows, volume
+from . import books, candles, queries, rows, volume
 from .chunks import in_chunks
 from .settings import StorageConfig
 from .writer import Writer
@@ -109,7 +109,7 @@ class SqliteSink:
         self, exchange: str, symbol: str, interval: str, chosen: Selection = EVERYTHING
     ) -> AsyncIterator[Candle]:
         """Yield the candles that the stored trades of one numbering make."""
-        make = partial(rows.resample, exchange=exchange, symbol=symbol, interval=interval, chosen=chosen)
+        make = partial(candles.resample, exchange=exchange, symbol=symbol, interval=interval, chosen=chosen)
         async with aclosing(in_chunks(self.settings.path, make)) as found:
             async for candle in found:
                 yield candle
