@@ -37,13 +37,12 @@ def test_each_kind_of_server_is_new_enough_and_gives_an_empty_database(dsn: str)
 def test_a_database_is_dropped_though_somebody_is_connected(home: Home) -> None:
     server = home.shared()
 
-    loop = asyncio.new_event_loop()
-    with fresh_database(server) as dsn:
-        lingering = loop.run_until_complete(asyncpg.connect(dsn))
+    with asyncio.Runner() as runner:
+        with fresh_database(server) as dsn:
+            lingering = runner.run(asyncpg.connect(dsn))
+        lingering.terminate()
     name = urlsplit(dsn).path[1:]
     assert answer(server.dsn(), f"SELECT count(*) FROM pg_database WHERE datname = '{name}'") == 0
-    lingering.terminate()
-    loop.close()
 
 
 def test_a_given_server_keeps_its_address_and_password() -> None:

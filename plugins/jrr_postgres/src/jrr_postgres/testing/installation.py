@@ -38,8 +38,10 @@ class Installation:
 
         Raises RuntimeError with its output when it fails.
         """
-        done: subprocess.CompletedProcess[str] = subprocess.run([self._path(program), *arguments], input=text, capture_output=True, text=True,
-                              timeout=seconds, **_account())  # fmt: skip
+        command = [self._path(program), *arguments]
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=seconds, **_account()
+        )
         if done.returncode:
             raise RuntimeError(f"{program} of {self.kind} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
@@ -85,7 +87,8 @@ def account_folder() -> Path:
     places = (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")
     place = next((place for place in places if os.geteuid() or _all_may_enter(Path(place))), places[0])
     folder = Path(tempfile.mkdtemp(prefix="jrr-postgres-", dir=place)).resolve()
-    if account := _account():
+    account = _account()
+    if "user" in account:
         os.chown(folder, account["user"], account["group"])
     return folder
 
