@@ -25,17 +25,21 @@ _TYPES = {
 
 
 async def write(connection: Any, schema: str, items: Sequence[Instrument]) -> int:
-    """Store the items inside the caller's transaction and return how many were new or changed; of one symbol the last counts."""
+    """Store the items inside the caller's transaction and return how many were new or changed.
+
+    Of several items of one symbol the last counts.
+    """
     rows = {(item.exchange, item.symbol): tuple([getattr(item, name) for name in COLUMNS]) for item in items}
     columns = [*zip(*rows.values(), strict=True)]
     source = ", ".join([f"${number}::{_TYPES.get(name, 'text')}[]" for number, name in enumerate(COLUMNS, start=1)])
     given = f"WITH given AS (SELECT * FROM unnest({source}) AS given ({', '.join(COLUMNS)}))"
-    old, new = _listed(_TERMS, "v"), _listed(_TERMS, "given")
     same = "v.exchange = given.exchange AND v.symbol = given.symbol AND v.valid_to IS NULL"
     table = f"{schema}.instrument_versions"
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"{schema} instruments")
-    closed = await connection.execute(
-        f"{given} UPDATE {table} v SET valid_to = clock_timestamp() FROM given WHERE {same} AND ({old}) IS DISTINCT FROM ({new})",
+    # What is closed here is added again below, and counted there.
+    await connection.execute(
+        f"{given} UPDATE {table} v SET valid_to = clock_timestamp() FROM given "
+        f"WHERE {same} AND ({_listed(_TERMS, 'v')}) IS DISTINCT FROM ({_listed(_TERMS, 'given')})",
         *columns,
     )
     changed = await connection.execute(
@@ -44,11 +48,11 @@ async def write(connection: Any, schema: str, items: Sequence[Instrument]) -> in
         *columns,
     )
     added = await connection.execute(
-        f"{given} INSERT INTO {table} ({', '.join(COLUMNS)}, valid_from) SELECT {', '.join(COLUMNS)}, clock_timestamp() FROM given "
+        f"{given} INSERT INTO {table} ({', '.join(COLUMNS)}, valid_from) "
+        f"SELECT {', '.join(COLUMNS)}, clock_timestamp() FROM given "
         f"WHERE NOT EXISTS (SELECT FROM {table} v WHERE {same})",
         *columns,
     )
-    del closed  # each closed one is among those added
     return _count(changed) + _count(added)
 
 

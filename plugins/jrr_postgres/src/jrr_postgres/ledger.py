@@ -56,7 +56,7 @@ class Ledger:
         self._slot, self._beat = slot, 0
 
     def due(self, ts: int) -> bool:
-        """Whether `ts` (int ns) is far enough from the last heartbeat for another, and there is something to keep alive."""
+        """Whether something is live and `ts` (int ns) far enough from the last heartbeat for another."""
         return abs(ts - self._beat) >= _BEAT_NS and any(line.live for line in self._lines.values())
 
     async def write(self, connection: Any, events: Sequence[StreamEvent]) -> int:
@@ -149,13 +149,15 @@ class Ledger:
             ]
         if begins:
             await connection.execute(
-                f"DELETE FROM {self._schema}.stored_coverage c USING unnest($2::int[], $3::bigint[]) AS changed (stream, after) "
+                f"DELETE FROM {self._schema}.stored_coverage c "
+                "USING unnest($2::int[], $3::bigint[]) AS changed (stream, after) "
                 "WHERE c.slot = $1 AND c.stream = changed.stream AND c.ts_from > changed.after",
                 self._slot, *zip(*begins, strict=True),
             )  # fmt: skip
         if rows:
             await connection.execute(
-                f"INSERT INTO {self._schema}.stored_coverage (slot, stream, ts_from, ts_to, state, reason, missing, live) "
+                f"INSERT INTO {self._schema}.stored_coverage "
+                "(slot, stream, ts_from, ts_to, state, reason, missing, live) "
                 "SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], "
                 "$8::boolean[])",
                 self._slot, *zip(*rows, strict=True),

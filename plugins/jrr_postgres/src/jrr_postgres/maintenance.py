@@ -57,7 +57,8 @@ class Maintenance:
             gone = await retire(connection, settings.schema, settings.retention_days, settings.retired == "keep")
         if gone:
             self._partitions.forget()
-            say(logging.INFO, "partitions_retired", f"postgres: past their retention, {settings.retired}: {', '.join(gone)}",
+            names = ", ".join(gone)
+            say(logging.INFO, "partitions_retired", f"postgres: past their retention, {settings.retired}: {names}",
                 sink="postgres", partitions=gone)  # fmt: skip
 
     async def checkpoints(self) -> None:

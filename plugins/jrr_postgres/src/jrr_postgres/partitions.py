@@ -97,7 +97,7 @@ class Partitions:
 async def retire(
     connection: Any, schema: str, retention_days: Mapping[str, int], keep: bool, today: date | None = None
 ) -> list[str]:
-    """Detach every partition that ended `retention_days` of its relation ago, drop it unless `keep`; return their names.
+    """Detach partitions that ended `retention_days` of their relation ago, drop them unless `keep`; return their names.
 
     A kept one is moved to the namespace `<schema>_retired`. What a stop left
     half done is finished. The connection must be outside a transaction.

@@ -140,7 +140,7 @@ class Queries:
                 yield candle
 
     async def checkpoints(self, since: int, until: int) -> list[tuple[int, int, int, int, str]]:
-        """Return the whole books of `until` that changed enough since their last checkpoint: what the sink keeps of them.
+        """Return what the sink keeps as checkpoints: the books of `until` that changed enough since the last.
 
         Rows of stream number, time, time of receipt, sequence and levels, of
         the books with a delta after `since`.

@@ -66,7 +66,7 @@ class Resampling:
         end = self._length.end(self._length.begin(_time(ends[0])))
         back = _SPARE * limit * (self._length.end(end) - end)
         first = evolve(scan, chosen=evolve(scan.chosen, ts_from=ts_from, ts_to=ts_to, limit=1))
-        begin = self._length.begin([_time(trade) async for trade in first.events(connection)][0])
+        begin = self._length.begin(min([_time(trade) async for trade in first.events(connection)]))
         while True:
             start = max(begin, self._length.begin(end - back))
             found = [candle async for candle in self._between(connection, scan, start, end)]
@@ -96,8 +96,9 @@ class Resampling:
             "ORDER BY begin, coalesce(t.ts_event, t.ts_recv), t.event_ns, t.trade_id"
         )
         return (
-            f"SELECT begin, {schema}.last(ts_recv), {schema}.last(recv_ns), {schema}.first(price), max(price), min(price), "
-            f"{schema}.last(price), sum(amount), sum(count)::int FROM ({ordered}) ordered GROUP BY begin ORDER BY begin"
+            f"SELECT begin, {schema}.last(ts_recv), {schema}.last(recv_ns), {schema}.first(price), max(price), "
+            f"min(price), {schema}.last(price), sum(amount), sum(count)::int "
+            f"FROM ({ordered}) ordered GROUP BY begin ORDER BY begin"
         )
 
     def _bucket(self) -> str:

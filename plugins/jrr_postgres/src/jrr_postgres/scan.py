@@ -110,10 +110,12 @@ class Scan:
         schema, table = self.schema, self.table
         yield f"SELECT * FROM {schema}.{table.name} t WHERE t.stream = ANY ($1) AND {_within(table)}"
         if table.undated:
-            yield f"SELECT * FROM {schema}.{table.beside} t WHERE t.stream = ANY ($1) AND t.ts_recv >= $2 AND t.ts_recv < $3"
+            received = "t.ts_recv >= $2 AND t.ts_recv < $3"
+            yield f"SELECT * FROM {schema}.{table.beside} t WHERE t.stream = ANY ($1) AND {received}"
         if table in PACKED:
             slack = f"interval '{_SLACK.days if table.near else 0} days'"
-            blocks = f"p.stream = ANY ($1) AND p.ts_to >= $2::timestamptz - {slack} AND p.ts_from < $3::timestamptz + {slack}"
+            around = f"p.ts_to >= $2::timestamptz - {slack} AND p.ts_from < $3::timestamptz + {slack}"
+            blocks = f"p.stream = ANY ($1) AND {around}"
             yield f"SELECT * FROM ({unpacked(schema, table, blocks)}) t WHERE {_within(table)}"
 
     async def _windows(self, connection: Any) -> list[Window]:
@@ -121,7 +123,7 @@ class Scan:
         chosen, table = self.chosen, self.table
         ts_from = _FIRST if chosen.ts_from is None else chosen.ts_from
         ts_to = _LAST if chosen.ts_to is None else chosen.ts_to
-        spans = {span for span in await spans_of(connection, self.schema, table)}
+        spans = set(await spans_of(connection, self.schema, table))
         if table.near:  # by receipt: what the exchange dated may be a day off
             days = {span.start + timedelta(days=n) for span in spans for n in (-1, 0, 1)}
             spans = {Span.of((day - date(1970, 1, 1)).days, "day") for day in days}

@@ -168,10 +168,10 @@ def _views(schema: str, version: int) -> Sequence[str]:
     return statements
 
 
-_RELATION = """CASE WHEN part = 'trade' THEN 'trades' WHEN part = 'quote' THEN 'quotes' WHEN part = 'book' THEN 'book_deltas'
-    WHEN part LIKE 'book_snapshot%' THEN 'book_snapshots' WHEN part LIKE 'candle%' THEN 'candles'
-    WHEN part = 'funding' THEN 'funding_rates' WHEN part = 'mark_price' THEN 'mark_prices'
-    WHEN part = 'liquidation' THEN 'liquidations' ELSE part END"""
+_RELATION = """CASE WHEN part = 'trade' THEN 'trades' WHEN part = 'quote' THEN 'quotes'
+    WHEN part = 'book' THEN 'book_deltas' WHEN part LIKE 'book_snapshot%' THEN 'book_snapshots'
+    WHEN part LIKE 'candle%' THEN 'candles' WHEN part = 'funding' THEN 'funding_rates'
+    WHEN part = 'mark_price' THEN 'mark_prices' WHEN part = 'liquidation' THEN 'liquidations' ELSE part END"""
 _AS_TIME = "to_timestamp({0} / 1000000000) + {0} % 1000000000 / 1000 * interval '1 microsecond'"
 
 
@@ -183,41 +183,47 @@ _VIEWS = {
     "instruments": f"SELECT {_INSTRUMENT} FROM {{schema}}.instrument_versions WHERE valid_to IS NULL",
     "stream_events": f"""
         SELECT e.type, s.exchange, s.symbol, s.part AS what, e.session, {_time_pair("ts_event", "e.")},
-            {_time_pair("ts_recv", "e.")}, {_time_pair("ts_from", "e.")}, {_time_pair("ts_to", "e.")}, e.reason, e.count,
+            {_time_pair("ts_recv", "e.")}, {_time_pair("ts_from", "e.")}, {_time_pair("ts_to", "e.")}, e.reason,
+            e.count,
             CASE WHEN e.first IS NOT NULL THEN jsonb_build_array(e.first, e.last) END AS sequences
         FROM {{schema}}.stored_stream_events e JOIN {{schema}}.streams s ON s.id = e.stream""",
     # A live range reaches to where its writer was last alive. Where several collectors wrote one stream, what any of
     # them has is complete, and what none has between the first range and the last is a gap.
     "coverage": f"""
         WITH found AS (
-            SELECT c.stream, c.slot, c.ts_from, CASE WHEN c.live THEN greatest(c.ts_to, w.alive_to) ELSE c.ts_to END AS ts_to,
-                c.state, c.reason, c.missing
+            SELECT c.stream, c.slot, c.ts_from, c.state, c.reason, c.missing,
+                CASE WHEN c.live THEN greatest(c.ts_to, w.alive_to) ELSE c.ts_to END AS ts_to
             FROM {{schema}}.stored_coverage c JOIN {{schema}}.writers w ON w.slot = c.slot
         ), sets AS (
             SELECT stream, count(DISTINCT slot) > 1 AS shared,
-                coalesce(range_agg(int8range(ts_from, ts_to)) FILTER (WHERE state = 'complete'), '{{{{}}}}') AS complete,
-                coalesce(range_agg(int8range(ts_from, ts_to)) FILTER (WHERE state = 'backfilled'), '{{{{}}}}') AS backfilled,
-                int8multirange(int8range(min(ts_from), max(ts_to))) AS whole
+                coalesce(range_agg(int8range(ts_from, ts_to)) FILTER (WHERE state = 'complete'), '{{{{}}}}') AS whole,
+                coalesce(range_agg(int8range(ts_from, ts_to)) FILTER (WHERE state = 'backfilled'), '{{{{}}}}')
+                    AS mended,
+                int8multirange(int8range(min(ts_from), max(ts_to))) AS history
             FROM found GROUP BY stream
         ), merged AS (
-            SELECT stream, 'complete' AS state, unnest(complete) AS span FROM sets WHERE shared
-            UNION ALL SELECT stream, 'backfilled', unnest(backfilled - complete) FROM sets WHERE shared
-            UNION ALL SELECT stream, 'gap', unnest(whole - complete - backfilled) FROM sets WHERE shared
+            SELECT stream, 'complete' AS state, unnest(whole) AS span FROM sets WHERE shared
+            UNION ALL SELECT stream, 'backfilled', unnest(mended - whole) FROM sets WHERE shared
+            UNION ALL SELECT stream, 'gap', unnest(history - whole - mended) FROM sets WHERE shared
         ), ranges AS (
             SELECT stream, ts_from, ts_to, state, reason, missing FROM found
             WHERE stream IN (SELECT stream FROM sets WHERE NOT shared)
             UNION ALL
-            SELECT m.stream, lower(m.span), upper(m.span), m.state,
-                CASE m.state WHEN 'complete' THEN
-                    (SELECT f.reason FROM found f WHERE f.stream = m.stream AND f.state = 'complete' AND f.ts_to = upper(m.span)
-                     ORDER BY f.reason NULLS FIRST LIMIT 1)
-                ELSE coalesce((SELECT f.reason FROM found f WHERE f.stream = m.stream AND f.state = m.state
-                     AND f.ts_from < upper(m.span) AND f.ts_to > lower(m.span) ORDER BY f.ts_from LIMIT 1), 'not running') END,
-                (SELECT f.missing FROM found f WHERE f.stream = m.stream AND f.state = m.state
-                     AND f.ts_from = lower(m.span) AND f.ts_to = upper(m.span) LIMIT 1)
+            SELECT m.stream, lower(m.span), upper(m.span), m.state, CASE m.state
+                WHEN 'complete' THEN (
+                    SELECT f.reason FROM found f
+                    WHERE f.stream = m.stream AND f.state = m.state AND f.ts_to = upper(m.span)
+                    ORDER BY f.reason NULLS FIRST LIMIT 1)
+                ELSE coalesce((
+                    SELECT f.reason FROM found f
+                    WHERE f.stream = m.stream AND f.state = m.state AND int8range(f.ts_from, f.ts_to) && m.span
+                    ORDER BY f.ts_from LIMIT 1), 'not running') END,
+                (SELECT f.missing FROM found f
+                 WHERE f.stream = m.stream AND f.state = m.state AND int8range(f.ts_from, f.ts_to) = m.span LIMIT 1)
             FROM merged m
         )
-        SELECT s.exchange, s.part AS channel, s.symbol, {_time_pair("ts_from")}, {_time_pair("ts_to")}, state, reason, missing
+        SELECT s.exchange, s.part AS channel, s.symbol, {_time_pair("ts_from")}, {_time_pair("ts_to")}, state, reason,
+            missing
         FROM (
             SELECT r.stream, greatest(r.ts_from, t.until) AS ts_from, r.ts_to, r.state, r.reason, r.missing
             FROM ranges r JOIN {{schema}}.streams s ON s.id = r.stream

@@ -57,7 +57,7 @@ class StorageConfig:
     )
     schema: str = setting(
         "jrr", "Namespace of everything jrr creates in the database.",
-        validator=validators.and_(validators.matches_re(r"[a-z_][a-z0-9_]{0,39}"), validators.not_(validators.matches_re(r"pg_.*"))),
+        validator=validators.matches_re(r"(?!pg_)[a-z_][a-z0-9_]{0,39}"),
     )  # fmt: skip
     candles: Literal["closed", "all"] = setting(
         "closed",
@@ -87,7 +87,7 @@ class StorageConfig:
         validator=validators.in_(("on", "off", "local", "remote_write", "remote_apply")),
     )
     partitions_ahead_days: int = setting(3, "Days for which partitions are made ahead.", validator=validators.ge(1))
-    retention_days: dict[str, int] = setting(
+    retention_days: dict[str, int] = setting(  # noqa: RUF009 - an attrs class, and a factory behind it
         {}, "Days to keep, by relation (trades, book_deltas, ...); what is not named is kept.",
         validator=_known_relations,
     )  # fmt: skip

@@ -100,9 +100,8 @@ class Table:
 
     def indexes(self, schema: str, leaf: str, time: str) -> list[str]:
         """Return the statements that make the indexes of a partition."""
-        found = [
-            f"CREATE INDEX {leaf}_time ON {schema}.{leaf} USING brin ({time}) WITH (pages_per_range = 16, autosummarize)"
-        ]
+        brin = f"brin ({time}) WITH (pages_per_range = 16, autosummarize)"
+        found = [f"CREATE INDEX {leaf}_time ON {schema}.{leaf} USING {brin}"]
         if self.replace is not None:
             return found
         for number, (condition, columns) in enumerate(self.key.items()):
@@ -188,8 +187,10 @@ TABLES = (
         {**_STREAM, "open_time": _TIME, "open_ns": _NS, "close_time": "timestamptz", "close_ns": _NS, **_TIMES,
          "open": _NUMERIC, "high": _NUMERIC, "low": _NUMERIC, "close": _NUMERIC, "volume": _NUMERIC,
          "quote_volume": "numeric", "trade_count": "int", "closed": _FLAG},
-        {"": ("stream", "open_time", "open_ns")}, "open_time", lines.candle, period="month", shown={"interval": "s.part"},
-        replace="NOT old.closed AND (excluded.closed OR (excluded.ts_recv, excluded.recv_ns) > (old.ts_recv, old.recv_ns))",
+        {"": ("stream", "open_time", "open_ns")}, "open_time", lines.candle, period="month",
+        shown={"interval": "s.part"},
+        replace="NOT old.closed AND (excluded.closed OR "
+        "(excluded.ts_recv, excluded.recv_ns) > (old.ts_recv, old.recv_ns))",
     ),
     Table(
         FundingRate, "funding_rates", "'funding'",

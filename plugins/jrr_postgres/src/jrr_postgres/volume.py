@@ -1,4 +1,4 @@
-"""What rows weigh in the database: their sizes before there are any, and the relations' sizes shared out to their streams."""
+"""What rows weigh in the database: sizes before there are any, and the relations' sizes shared out to streams."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,18 +42,19 @@ async def volume(connection: Any, schema: str) -> list[StreamVolume]:
 
 
 def _rows(schema: str, table: Table, name: str) -> str:
-    return (
-        f"SELECT s.exchange, {table.channel}, s.symbol, n, weight, first, last FROM (SELECT stream, count(*) AS n, "
-        f"sum(pg_column_size(t)) AS weight, min(ts_recv) AS first, max(ts_recv) AS last FROM {schema}.{name} t "
-        f"GROUP BY stream) t JOIN {schema}.streams s ON s.id = t.stream"
-    )
+    weighed = "count(*) AS n, sum(pg_column_size(t)) AS weight, min(ts_recv) AS first, max(ts_recv) AS last"
+    return _by_stream(schema, table, f"SELECT stream, {weighed} FROM {schema}.{name} t GROUP BY stream")
 
 
 def _blocks(schema: str, table: Table) -> str:
+    weighed = "sum(rows)::bigint AS n, sum(octet_length(data)) AS weight, min(ts_from) AS first, max(ts_to) AS last"
+    return _by_stream(schema, table, f"SELECT stream, {weighed} FROM {schema}.packed_{table.view} GROUP BY stream")
+
+
+def _by_stream(schema: str, table: Table, weighed: str) -> str:
     return (
-        f"SELECT s.exchange, {table.channel}, s.symbol, n, weight, first, last FROM (SELECT stream, sum(rows)::bigint AS n, "
-        f"sum(octet_length(data)) AS weight, min(ts_from) AS first, max(ts_to) AS last FROM {schema}.packed_{table.view} "
-        f"GROUP BY stream) t JOIN {schema}.streams s ON s.id = t.stream"
+        f"SELECT s.exchange, {table.channel}, s.symbol, n, weight, first, last FROM ({weighed}) t "
+        f"JOIN {schema}.streams s ON s.id = t.stream"
     )
 
 
@@ -69,9 +70,8 @@ async def _size(connection: Any, schema: str, name: str) -> int:
 
 def _shared_out(rows: Sequence[Any], size: int) -> list[StreamVolume]:
     whole = int(sum(row[4] for row in rows))
-    return [
-        StreamVolume(
-            exchange, channel, symbol, number, size * int(weight) // whole, ns_of(first, 0) or 0, ns_of(last, 0) or 0
-        )
-        for exchange, channel, symbol, number, weight, first, last in rows
-    ]
+    found = []
+    for exchange, channel, symbol, number, weight, first, last in rows:
+        share = size * int(weight) // whole
+        found.append(StreamVolume(exchange, channel, symbol, number, share, ns_of(first, 0) or 0, ns_of(last, 0) or 0))
+    return found
