@@ -50,12 +50,19 @@ def statements(schema: str) -> list[str]:
 
 
 def create_leaf(schema: str, table: Table, day: date) -> list[str]:
-    """Return what makes the partition for a day's blocks, if it is not there."""
+    """Return what makes the partition for a day's blocks as a table of its own."""
     name = leaf(table, day)
     return [
-        f"CREATE TABLE IF NOT EXISTS {schema}.{name} PARTITION OF {schema}.packed_{table.view} "
-        f"FOR VALUES FROM ('{day} 00:00+00') TO ('{day + timedelta(days=1)} 00:00+00')",
-        f"CREATE INDEX IF NOT EXISTS {name}_stream ON {schema}.{name} (stream, ts_from, ts_to)",
+        f"CREATE TABLE {schema}.{name} (LIKE {schema}.packed_{table.view} INCLUDING STORAGE)",
+        f"CREATE INDEX {name}_stream ON {schema}.{name} (stream, ts_from, ts_to)",
+    ]
+
+
+def attach_leaf(schema: str, table: Table, day: date) -> list[str]:
+    """Return what makes the table of a day's blocks a partition."""
+    return [
+        f"ALTER TABLE {schema}.packed_{table.view} ATTACH PARTITION {schema}.{leaf(table, day)} "
+        f"FOR VALUES FROM ('{day} 00:00+00') TO ('{day + timedelta(days=1)} 00:00+00')"
     ]
 
 
