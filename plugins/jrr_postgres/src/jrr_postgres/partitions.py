@@ -14,6 +14,7 @@ import asyncpg
 from attrs import define
 
 from .packing import PACKED, guard
+from .server import LONG_S, be_patient
 from .tables import TABLES, Period, Table
 
 DAY_NS = 86_400_000_000_000
@@ -104,6 +105,7 @@ async def retire(
     """
     today = today or datetime.now(UTC).date()
     done: list[str] = []
+    await be_patient(connection)
     for view, days in retention_days.items():
         before = today - timedelta(days=days)
         found = await connection.fetch(_LEAVES, schema, f"^(stored|packed)_{view}_[0-9]{{6,8}}$")
@@ -137,7 +139,8 @@ _LEAVES = """
 async def _retire(connection: Any, schema: str, leaf: str, parent: str | None, pending: bool, keep: bool) -> None:
     if parent is not None:
         how = "FINALIZE" if pending else "CONCURRENTLY"
-        await connection.execute(f"ALTER TABLE {schema}.{parent} DETACH PARTITION {schema}.{leaf} {how}")
+        detach = f"ALTER TABLE {schema}.{parent} DETACH PARTITION {schema}.{leaf} {how}"
+        await connection.execute(detach, timeout=LONG_S)
     if keep:
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}_retired")
         await connection.execute(f"ALTER TABLE {schema}.{leaf} SET SCHEMA {schema}_retired")

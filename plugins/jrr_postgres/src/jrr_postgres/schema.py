@@ -15,6 +15,7 @@ from jrr_core.instrument import Instrument
 
 from . import packing
 from .lines import LETTERS
+from .server import LONG_S, be_patient
 from .tables import TABLES
 
 OLDEST_SERVER = 150_000
@@ -75,6 +76,7 @@ async def prepare(connection: Any, schema: str, version: int = VERSION) -> None:
         )
     if await version_of(connection, schema) == version:
         return
+    await be_patient(connection)
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"{schema} schema")
         found = await version_of(connection, schema)
@@ -83,7 +85,7 @@ async def prepare(connection: Any, schema: str, version: int = VERSION) -> None:
         if found == 0 and not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema):
             await connection.execute(f"CREATE SCHEMA {schema}")
         for step in STEPS[found:version]:
-            await connection.execute(";".join(step.statements(schema)))
+            await connection.execute(";".join(step.statements(schema)), timeout=LONG_S)
             await connection.execute(
                 f"INSERT INTO {schema}.schema_version (version, what) VALUES ($1, $2)", step.version, step.what
             )

@@ -124,6 +124,8 @@ class Server:
             return
 
 
+LONG_S = 6 * 3600.0
+"""What the driver is to wait for a statement that may take any time."""
 _READING = {
     "statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "default_transaction_read_only": "on",
 }  # fmt: skip
@@ -133,6 +135,11 @@ async def _raw_times(connection: Any) -> None:
     await connection.set_type_codec(
         "timestamptz", schema="pg_catalog", encoder=lambda raw: raw, decoder=lambda raw: raw, format="tuple"
     )
+
+
+async def be_patient(connection: Any) -> None:
+    """Let this connection's statements take any time, until it goes back to the pool: migrations and retention do."""
+    await connection.execute("SET statement_timeout = 0")
 
 
 def server_settings(settings: StorageConfig) -> dict[str, str]:

@@ -76,10 +76,10 @@ class StorageConfig:
     )
     connect_timeout_s: float = setting(10.0, "Seconds a connection attempt may take.", validator=_positive)
     statement_timeout_s: float = setting(
-        30.0, "Seconds a statement may take before the batch is tried again.", validator=_positive
+        10.0, "Seconds a statement may take before the batch is tried again.", validator=_positive
     )
     lock_timeout_s: float = setting(
-        10.0, "Seconds to wait for another program's lock before the batch is tried again.", validator=_positive
+        5.0, "Seconds to wait for another program's lock before the batch is tried again.", validator=_positive
     )
     synchronous_commit: Literal["on", "off", "local", "remote_write", "remote_apply"] = setting(
         "on",
