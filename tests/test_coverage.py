@@ -5,11 +5,12 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jrr_core.coverage import CRASH, NOT_RUNNING, Timeline, broken_off
+from jrr_core.coverage import CRASH, NOT_RUNNING, Timeline, broken_off, interruption
 from jrr_core.events import Backfilled, Connected, Disconnected, Gap, StreamEvent
 from jrr_core.store import Range
 
 STREAM = ("sim", "trade", "BTCUSDT")
+S = 10**9
 
 
 def make(kind: type[StreamEvent], session: str = "a", ts_recv: int = 10**6, **more: object) -> StreamEvent:
@@ -291,3 +292,35 @@ def test_only_a_stream_that_ended_out_of_order_last_is_broken_off() -> None:
     resumed = [Range("x", "trade", "C", 0, 5, "complete", "connection cut"), Range("x", "trade", "C", 5, 9, "gap"),
                Range("x", "trade", "C", 9, 12, "complete")]  # fmt: skip
     assert broken_off([cut, stopped, *resumed]) == [cut]
+
+
+def spoken(*ranges: tuple[float, float, str, str | None]) -> list[Range]:
+    """Return ranges whose times are given in seconds."""
+    return [Range(*STREAM, int(start * S), int(end * S), state, reason) for start, end, state, reason in ranges]  # type: ignore[arg-type]
+
+
+def test_a_gap_between_is_an_interruption_and_one_outside_is_none() -> None:
+    ranges = spoken((0, 10, "complete", None), (10, 20, "gap", "closed"), (20, 40, "complete", None))
+    told = "the stream was interrupted at 1970-01-01 00:00:10 UTC: closed"
+    assert [interruption(ranges, since * S, until * S) for since, until in ((5, 9), (5, 10), (5, 30), (15, 30))] == [
+        None, told, told, told,
+    ]  # fmt: skip
+    assert interruption(ranges, 20 * S, 40 * S) is None
+    assert interruption(ranges, 20 * S - 50_000_000, 40 * S) is None  # one clock, read twice
+
+
+def test_a_backfilled_gap_is_none() -> None:
+    ranges = spoken((0, 10, "complete", None), (10, 20, "backfilled", "closed"), (20, 40, "complete", None))
+    assert interruption(ranges, 0, 40 * S) is None
+
+
+def test_after_the_end_of_a_stream_nothing_is_known() -> None:
+    ranges = spoken((0, 10, "complete", "stopped"))
+    assert interruption(ranges, 0, 14 * S) is None
+    assert interruption(ranges, 0, 16 * S) == "the stream is not stored after 1970-01-01 00:00:10 UTC: stopped"
+    live = spoken((0, 10, "complete", None))
+    assert interruption(live, 0, 16 * S) == "the stream is not stored after 1970-01-01 00:00:10 UTC: no later data"
+
+
+def test_no_coverage_says_nothing() -> None:
+    assert interruption([], 0, 10**18) is None

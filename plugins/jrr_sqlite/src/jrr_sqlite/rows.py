@@ -8,7 +8,7 @@ index on time.
 
 import json
 import sqlite3
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -21,10 +21,10 @@ from jrr_core.levels import Levels
 from jrr_core.store import Selection
 
 from . import instruments
-from .tables import TABLES, Table
+from .tables import NOTES, TABLES, Table
 
 _TABLES = {table.event: table for table in TABLES}
-_NOTED = "ifnull(ts_event, ts_recv)"
+_NOTED = "ifnull(e.ts_event, e.ts_recv)"
 
 
 def _optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -68,7 +68,7 @@ def market_events(
     """Yield the rows of these streams (None: all)."""
     where = _between(table.time, chosen)
     if numbers is not None:
-        where.append(f"t.stream IN ({', '.join(map(str, numbers))})")
+        where.append(f"t.stream IN ({_listed(numbers)})")
     order = [table.time, *[f"t.{name}" for name in table.key]] if _in_time(chosen) else []
     if numbers is not None and chosen.newest and chosen.limit:
         where += _not_older(connection, table, numbers, where, chosen.limit)
@@ -128,20 +128,23 @@ def _not_older(
 def _stream_events(
     connection: sqlite3.Connection, kind: type[StreamEvent], chosen: Selection
 ) -> Iterator[Sequence[Any]]:
-    where, values = ["type = ?", *_between(_NOTED, chosen)], [kind.type]
-    for name, value in (("exchange", chosen.exchange), ("symbol", chosen.symbol)):
-        if value is not None:
-            where.append(f"{name} = ?")
-            values.append(value)
-    yield from connection.execute(
-        _statement(names_of(kind), "stream_events", where, [_NOTED, "what", "session"], chosen), values
-    )
+    where = [f"e.type = '{kind.type}'", *_between(_NOTED, chosen)]
+    if (chosen.exchange, chosen.symbol) != (None, None):
+        where.append(f"e.stream IN ({_listed(streams(connection, chosen.exchange, chosen.symbol))})")
+    columns = [NOTES[name] for name in names_of(kind)]
+    source = "stored_stream_events e CROSS JOIN streams s ON s.id = e.stream"
+    order = [_NOTED, "s.part", "e.session", "e.ts_recv"]
+    yield from connection.execute(_statement(columns, source, where, order, chosen))
 
 
 def _between(time: str, chosen: Selection) -> list[str]:
     """Return the conditions that the times of a selection make."""
     where = [] if chosen.ts_from is None else [f"{time} >= {int(chosen.ts_from)}"]
     return where if chosen.ts_to is None else [*where, f"{time} < {int(chosen.ts_to)}"]
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _in_time(chosen: Selection) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from jrr_core.errors import ConfigError
 
-from .tables import TABLES
+from .tables import NOTES, TABLES
 
 VERSION = 1
 APPLICATION_ID = 0x6A727201  # "jrr" and a counter
@@ -41,11 +41,8 @@ _CREATE = (
 _VIEWS = {
     "coverage": """SELECT s.exchange AS exchange, s.part AS channel, s.symbol AS symbol, ts_from, ts_to, state, reason,
         missing FROM stored_coverage c JOIN streams s ON s.id = c.stream""",
-    "stream_events": """SELECT e.type AS type, s.exchange AS exchange, s.symbol AS symbol, e.ts_event AS ts_event,
-        e.ts_recv AS ts_recv, s.part AS what, e.session AS session, e.reason AS reason, e.count AS count,
-        e.ts_from AS ts_from, e.ts_to AS ts_to,
-        CASE WHEN e.first != '' THEN '[' || e.first || ',' || e.last || ']' END AS sequences
-        FROM stored_stream_events e JOIN streams s ON s.id = e.stream""",
+    "stream_events": f"SELECT {', '.join([f'{expression} AS {name}' for name, expression in NOTES.items()])} "
+    "FROM stored_stream_events e JOIN streams s ON s.id = e.stream",
 }
 
 

@@ -307,3 +307,10 @@ TABLES = (
     ),
 )  # fmt: skip
 """Every market event's table."""
+
+NOTES: Mapping[str, str] = {
+    "type": "e.type", "exchange": "s.exchange", "symbol": "s.symbol", "ts_event": "e.ts_event", "ts_recv": "e.ts_recv",
+    "what": "s.part", "session": "e.session", "reason": "e.reason", "count": "e.count", "ts_from": "e.ts_from",
+    "ts_to": "e.ts_to", "sequences": "CASE WHEN e.first != '' THEN '[' || e.first || ',' || e.last || ']' END",
+}  # fmt: skip
+"""The expression for each field of a stream event; `e` is its table, `s` its stream."""
