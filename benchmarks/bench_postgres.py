@@ -36,7 +36,9 @@ def trades(first: int, count: int) -> list[Trade]:
     for n in range(first, first + count):
         at = START + n * 100_000
         price, amount = Decimal(f"{60000 + rng.random() * 500:.2f}"), Decimal(f"{rng.random():.5f}")
-        made.append(Trade("simulated", f"COIN{n % 10}USDT", at, at + 1_234_567, price, amount, "buy", str(5_000_000_000 + n)))
+        made.append(
+            Trade("simulated", f"COIN{n % 10}USDT", at, at + 1_234_567, price, amount, "buy", str(5_000_000_000 + n))
+        )
     return made
 
 

@@ -63,6 +63,47 @@ def test_age_counts_from_the_event_not_from_the_taking() -> None:
     asyncio.run(main())
 
 
+def test_with_a_pause_an_event_after_a_rest_comes_at_once() -> None:
+    async def main() -> None:
+        buffer = Buffer(BatchPolicy(100, 60.0, 0.02), 100, SinkCounters())
+        for _ in range(2):
+            buffer.put(trade(1))
+            began = time.monotonic()
+            async with asyncio.timeout(5):
+                assert len(await buffer.take()) == 1
+            assert time.monotonic() - began < 0.015
+            await asyncio.sleep(0.03)
+
+    asyncio.run(main())
+
+
+def test_with_a_pause_events_of_a_busy_stream_share_a_batch() -> None:
+    async def main() -> None:
+        buffer = Buffer(BatchPolicy(100, 60.0, 0.05), 100, SinkCounters())
+        buffer.put(trade(1))
+        await buffer.take()
+        buffer.put(trade(2))
+        taking = asyncio.ensure_future(buffer.take())
+        await asyncio.sleep(0.01)
+        buffer.put(trade(3))
+        async with asyncio.timeout(5):
+            assert [event.trade_id for event in await taking] == ["2", "3"]
+
+    asyncio.run(main())
+
+
+def test_a_pause_never_makes_an_event_older_than_its_age() -> None:
+    async def main() -> None:
+        buffer = Buffer(BatchPolicy(100, 0.01, 60.0), 100, SinkCounters())
+        buffer.put(trade(1))
+        await buffer.take()
+        buffer.put(trade(2))
+        async with asyncio.timeout(5):
+            assert len(await buffer.take()) == 1
+
+    asyncio.run(main())
+
+
 def test_a_buffer_smaller_than_a_batch_does_not_wait_for_more_than_it_can_hold() -> None:
     async def main() -> None:
         buffer = make(capacity=2, max_rows=100, max_age_s=60.0)
