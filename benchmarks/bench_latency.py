@@ -26,6 +26,8 @@ from jrr_postgres.testing import Home, fresh_database, kinds
 
 from jrr_core import ManagerBuilder
 
+_SAMPLE_S = 0.05
+_PATIENCE_S = 5.0
 LOAD = Path(__file__).with_name("load.py")
 
 
@@ -41,18 +43,16 @@ async def collect(dsn: str, arguments: list[str]) -> dict[str, Any]:
     running = asyncio.create_task(manager.run())
     (drain,) = manager.drains
     sending = asyncio.create_task(load.stdout.readline())
-    most, cpu = 0, time.process_time()
+    waiting, cpu = [0, 0], time.process_time()
     while not sending.done():
-        await asyncio.sleep(0.05)
-        most = max(most, drain.pending)
+        await asyncio.sleep(_SAMPLE_S)
+        waiting.append(drain.pending)
     sent = json.loads(sending.result())
-    stored = 0
-    while drain.counters.written < sent["sent"] and time.monotonic() and drain.pending + stored >= 0:
-        before = drain.counters.written
-        await asyncio.sleep(0.5)
-        most = max(most, drain.pending)
-        if drain.counters.written == before and not drain.pending:
-            break
+    quiet_s = 0.0
+    while drain.counters.written < sent["sent"] and quiet_s < _PATIENCE_S:
+        before = drain.counters.published, drain.counters.written
+        await asyncio.sleep(_SAMPLE_S)
+        quiet_s = quiet_s + _SAMPLE_S if before == (drain.counters.published, drain.counters.written) else 0.0
     cpu = time.process_time() - cpu
     await manager.stop()
     await running
@@ -62,8 +62,9 @@ async def collect(dsn: str, arguments: list[str]) -> dict[str, Any]:
     return {
         "offered": sent["sent"], "offered_per_s": round(sent["sent"] / sent["took_s"]),
         "missing": sent["sent"] - await distinct_ids(dsn), "dropped": stats["dropped"], "batches": stats["batches"],
-        "p50_ms": round((stats["latency_p50_s"] or 0) * 1e3, 2), "p99_ms": round((stats["latency_p99_s"] or 0) * 1e3, 2),
-        "p999_ms": round((drain.latency.quantile_s(0.999) or 0) * 1e3, 2), "most_waiting": most,
+        **{f"p{q * 100:g}_ms": round((drain.latency.quantile_s(q) or 0) * 1e3, 2) for q in (0.5, 0.99, 0.999)},
+        "most_waiting": max(waiting), "waiting_first_half": statistics.median(waiting[: len(waiting) // 2]),
+        "waiting_second_half": statistics.median(waiting[len(waiting) // 2 :]),
         "cpu_us_per_message": round(cpu / max(sent["sent"], 1) * 1e6, 1),
         "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }  # fmt: skip

@@ -15,7 +15,7 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -110,7 +110,7 @@ def main() -> None:
     given = options.parse_args()
     batches = [trades(at, given.batch) for at in range(0, given.events, given.batch)]
     few = batches[: max(len(batches) // 10, 1)]
-    variants: dict[str, tuple[int, Callable[[str], Awaitable[float]]]] = {
+    variants: dict[str, tuple[int, Callable[[str], Coroutine[Any, Any, float]]]] = {
         "sink": (given.events, lambda dsn: through_sink(dsn, "new", batches)),
         "sink, all known": (given.events, lambda dsn: through_sink(dsn, "known", batches, again=True)),
         "sink, half known": (given.events, lambda dsn: half_known(dsn, "half", batches)),
@@ -126,10 +126,11 @@ def main() -> None:
             for _ in range(given.runs):
                 for name, (events, measure) in variants.items():
                     found[name].append(events / asyncio.run(measure(dsn)))
+    copying = statistics.median(found["copy_records_to_table"])
     for name, rates in found.items():
         line = {"variant": name, "server": kind, "batch": given.batch, "runs": given.runs,
                 "rows_per_s": round(statistics.median(rates)), "least": round(min(rates)), "most": round(max(rates)),
-                "of_copy_records": round(statistics.median(rates) / statistics.median(found["copy_records_to_table"]), 2)}  # fmt: skip
+                "of_copy_records": round(statistics.median(rates) / copying, 2)}  # fmt: skip
         print(json.dumps(line))
 
 

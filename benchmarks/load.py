@@ -1,4 +1,4 @@
-"""A server that pushes Binance spot trades at a chosen rate, in a process of its own. Nothing is simulated but the load.
+"""A server that pushes Binance spot trades at a chosen rate, in a process of its own.
 
     .venv/bin/python benchmarks/load.py --rate 10000 --seconds 60 --burst 0
 
@@ -20,7 +20,7 @@ _TICK_S = 0.001
 def frames(first: int, count: int) -> bytes:
     """Return `count` unmasked text frames, each a trade; ids begin at `first`."""
     now = time.time_ns() // 1_000_000
-    head = '{"stream":"btcusdt@trade","data":{"e":"trade","E":%d,"s":"BTCUSDT","t":' % now
+    head = f'{{"stream":"btcusdt@trade","data":{{"e":"trade","E":{now},"s":"BTCUSDT","t":'
     parts = []
     for number in range(first, first + count):
         cents = 6_183_763 + number * 7919 % 2000
