@@ -34,9 +34,9 @@ class Proxy:
         """How many connections came in."""
         self._links: set[_Link] = set()
         self._cut_after: int | None = None
-        self._requests, self._replies = asyncio.Event(), asyncio.Event()
-        self._requests.set()
-        self._replies.set()
+        self._markers: tuple[bytes, ...] = ()
+        self._passing = asyncio.Event()
+        self._passing.set()
         self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
@@ -74,9 +74,17 @@ class Proxy:
         """Reset the connection that first brings the server `count` more bytes, with no byte passed beyond them."""
         self._call(self._arm(count))
 
-    def silence(self, *, replies_only: bool = False) -> None:
+    def lose_reply_to(self, *markers: bytes) -> None:
+        """Let the next requests that hold these, one after another on one connection, reach the server.
+
+        When the answer to the last of them comes, the connection is reset: the client cannot know whether it
+        was done, and it was.
+        """
+        self._call(self._expect(markers))
+
+    def silence(self) -> None:
         """Pass nothing more on open and new connections, yet keep them: a line that died without a word."""
-        self._call(self._hush(replies_only))
+        self._call(self._hush())
 
     def resume(self) -> None:
         """Pass what `silence` kept, and all that follows."""
@@ -103,35 +111,40 @@ class Proxy:
     async def _arm(self, count: int) -> None:
         self._cut_after = count
 
-    async def _hush(self, replies_only: bool) -> None:
-        self._replies.clear()
-        if not replies_only:
-            self._requests.clear()
+    async def _hush(self) -> None:
+        self._passing.clear()
 
     async def _unhush(self) -> None:
-        self._replies.set()
-        self._requests.set()
+        self._passing.set()
+
+    async def _expect(self, markers: tuple[bytes, ...]) -> None:
+        self._markers = markers
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        # A task of its own: asyncio takes it amiss when the one it made for a connection is cancelled.
         link = _Link(writer)
+        link.task = asyncio.create_task(self._pass_on(link, reader))
         self._links.add(link)
+        await asyncio.wait([link.task])
+        self._links.discard(link)
+        link.close()
+
+    async def _pass_on(self, link: "_Link", reader: asyncio.StreamReader) -> None:
         try:
             server_reader, link.server = await asyncio.open_connection(*self._target)
             async with asyncio.TaskGroup() as pumps:
                 pumps.create_task(self._requests_of(link, reader, link.server))
-                pumps.create_task(self._replies_of(server_reader, writer))
+                pumps.create_task(self._replies_of(link, server_reader))
         except* OSError:
             link.end(reset=True)
-        finally:
-            self._links.discard(link)
-            link.close()
 
     async def _requests_of(self, link: "_Link", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
-            await self._requests.wait()
+            await self._passing.wait()
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
+            self._look_for_markers(link, data)
             if self._cut_after is not None and self._cut_after < len(data):
                 writer.write(data[: self._cut_after])
                 self._cut_after = None
@@ -144,25 +157,37 @@ class Proxy:
             await writer.drain()
         writer.write_eof()
 
-    async def _replies_of(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _look_for_markers(self, link: "_Link", data: bytes) -> None:
+        for marker in self._markers[link.markers_seen :]:
+            if marker not in data:
+                return
+            link.markers_seen += 1
+            if link.markers_seen == len(self._markers):
+                link.last, self._markers = True, ()
+
+    async def _replies_of(self, link: "_Link", reader: asyncio.StreamReader) -> None:
         while data := await reader.read(65_536):
-            await self._replies.wait()
+            await self._passing.wait()
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
+            if link.last:
+                link.end(reset=True)
+                return
+            link.client.write(data)
+            await link.client.drain()
+        link.client.write_eof()
 
 
 class _Link:
     """One connection through the proxy: its two sockets and the task between them."""
 
+    task: "asyncio.Task[None]"
+
     def __init__(self, client: asyncio.StreamWriter) -> None:
         self.client = client
         self.server: asyncio.StreamWriter | None = None
-        task = asyncio.current_task()
-        assert task is not None
-        self.task = task
+        self.markers_seen = 0
+        self.last = False
 
     def end(self, reset: bool) -> None:
         if reset:
