@@ -81,7 +81,7 @@ class _Table:
             return
         rows = [[_shown(name, record[name]) for name in self._columns] for record in block]
         if self._right is None:
-            self._right = [all(_number(name, record[name]) for record in block) for name in self._columns]
+            self._right = [_numbers(name, [record[name] for record in block]) for name in self._columns]
             rows.insert(0, list(self._columns))
         cells_of = zip(*rows, strict=True)
         self._widths = [max(width, *map(len, cells)) for width, cells in zip(self._widths, cells_of, strict=True)]
@@ -91,9 +91,10 @@ class _Table:
             self._out.write(line.rstrip() + "\n")
 
 
-def _number(name: str, value: Any) -> bool:
-    number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
-    return value is None or (number and name not in _TIMES)
+def _numbers(name: str, values: Sequence[Any]) -> bool:
+    """Whether a column holds numbers, which stand at the right."""
+    kinds = {type(value) for value in values if value is not None}
+    return bool(kinds) and kinds <= {int, float, Decimal} and name not in _TIMES
 
 
 def _shown(name: str, value: Any) -> str:

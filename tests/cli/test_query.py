@@ -123,7 +123,7 @@ def test_what_a_run_collected_is_read_in_every_form(
     names = ("exchange", "symbol", "ts_event", "ts_recv", *kind.fields())
     stored = asyncio.run(take())
     assert stored
-    texts = [{name: str(v) if isinstance(v, Decimal) else v for name, v in row.items()} for row in stored]
+    texts = [{name: format(v, "f") if isinstance(v, Decimal) else v for name, v in row.items()} for row in stored]
     where = ("--plugins", "binance,okx,sqlite", "--set", f"sinks.sqlite.path={collected}")
 
     def answer(form: str) -> str:
