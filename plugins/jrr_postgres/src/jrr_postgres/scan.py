@@ -4,7 +4,7 @@ A query names its streams and a window of time, so that it reads the index on
 time of one or two partitions and sorts no more than what it returns.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,15 +12,13 @@ from attrs import define
 
 from jrr_core.store import Selection
 
-from .packing import PACKED, unpacked
 from .partitions import Span
 from .rows import columns_of, event_of, raw_time
+from .sources import SLACK_DAYS, within
 from .tables import Table
 
 # Rows fetched at once.
 _FETCH = 2000
-# Where the exchange gives a time and partitions go by receipt, the two lie within this of each other.
-_SLACK = timedelta(days=1)
 # To find the newest rows, ever longer times before the end of a partition are read.
 _BACK_S = (60, 900, 7200)
 _FIRST, _LAST = -(2**62), 2**62
@@ -104,19 +102,8 @@ class Scan:
 
     def unordered(self) -> str:
         """Return the SELECT without an order."""
-        return f"SELECT {columns_of(self.table)} FROM ({' UNION ALL '.join(self._arms())}) t"
-
-    def _arms(self) -> Iterator[str]:
-        schema, table = self.schema, self.table
-        yield f"SELECT * FROM {schema}.{table.name} t WHERE t.stream = ANY ($1) AND {_within(table)}"
-        if table.undated:
-            received = "t.ts_recv >= $2 AND t.ts_recv < $3"
-            yield f"SELECT * FROM {schema}.{table.beside} t WHERE t.stream = ANY ($1) AND {received}"
-        if table in PACKED:
-            slack = f"interval '{_SLACK.days if table.near else 0} days'"
-            around = f"p.ts_to >= $2::timestamptz - {slack} AND p.ts_from < $3::timestamptz + {slack}"
-            blocks = f"p.stream = ANY ($1) AND {around}"
-            yield f"SELECT * FROM ({unpacked(schema, table, blocks)}) t WHERE {_within(table)}"
+        found = within(self.schema, self.table, "$2", "$3", "$1")
+        return f"SELECT {columns_of(self.table)} FROM ({' UNION ALL '.join(found)}) t"
 
     async def _windows(self, connection: Any) -> list[Window]:
         """Return the times of the partitions, and of rows beside them, that the selection meets; in order."""
@@ -125,7 +112,8 @@ class Scan:
         ts_to = _LAST if chosen.ts_to is None else chosen.ts_to
         spans = set(await spans_of(connection, self.schema, table))
         if table.near:  # by receipt: what the exchange dated may be a day off
-            days = {span.start + timedelta(days=n) for span in spans for n in (-1, 0, 1)}
+            around = range(-SLACK_DAYS, SLACK_DAYS + 1)
+            days = {span.start + timedelta(days=n) for span in spans for n in around}
             spans = {Span.of((day - date(1970, 1, 1)).days, "day") for day in days}
         if table.undated:
             found = await connection.fetch(
@@ -148,16 +136,6 @@ async def spans_of(connection: Any, schema: str, table: Table) -> list[Span]:
         schema, f"^(stored|packed)_{table.view}_[0-9]{{6,8}}$",
     )  # fmt: skip
     return sorted([Span.named(row[0]) for row in found], key=lambda span: span.start)
-
-
-def _within(table: Table) -> str:
-    if not table.near:
-        return f"t.{table.time} >= $2 AND t.{table.time} < $3"
-    slack = f"interval '{_SLACK.days} days'"
-    return (
-        "(t.ts_event >= $2 AND t.ts_event < $3 OR t.ts_event IS NULL AND t.ts_recv >= $2 AND t.ts_recv < $3) "
-        f"AND t.ts_recv >= $2::timestamptz - {slack} AND t.ts_recv < $3::timestamptz + {slack}"
-    )
 
 
 def _order(table: Table, direction: str) -> str:
