@@ -52,15 +52,27 @@ class Copying:
         number = min(self._last_caution.get(view, _FIRST_CAUTION // 2) * 2, _MOST_CAUTION)
         self._caution[view] = self._last_caution[view] = number
 
+    async def prepare(self, connection: Any, portions: Sequence[Portion]) -> None:
+        """Make the temporary tables the portions need; outside a transaction, whose failure would take them away."""
+        if connection is not self._connection:
+            self._connection = connection
+            self._stages.clear()
+        for portion in portions:
+            stage = _stage(portion.table)
+            if self.careful(portion) and stage not in self._stages:
+                columns = f"(LIKE {self._schema}.{portion.table.name})"
+                await connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {stage} {columns}")
+                self._stages[stage] = 0
+
     async def put(self, connection: Any, portion: Portion) -> int:
-        """Store a portion and return how many rows were new or took another's place.
+        """Store a portion, prepared, and return how many rows were new or took another's place.
 
         Raises UniqueViolationError where a row was expected to be new and is
         not: `beware`, and store the whole batch again.
         """
         if not self.careful(portion):
             return await self._copy(connection, portion.relation, portion.data)
-        stage = await self._stage(connection, portion.table)
+        stage = _stage(portion.table)
         await connection.copy_to_table(stage, source=_once(portion.data), schema_name="pg_temp")
         inserted = await connection.execute(self._insert(portion, stage))
         self._stages[stage] += portion.rows
@@ -74,16 +86,6 @@ class Copying:
 
     async def _copy(self, connection: Any, relation: str, data: bytes) -> int:
         return _count(await connection.copy_to_table(relation, source=_once(data), schema_name=self._schema))
-
-    async def _stage(self, connection: Any, table: Table) -> str:
-        if connection is not self._connection:
-            self._connection = connection
-            self._stages.clear()
-        stage = f"stage_{table.view}"
-        if stage not in self._stages:
-            await connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {stage} (LIKE {self._schema}.{table.name})")
-            self._stages[stage] = 0
-        return stage
 
     def _insert(self, portion: Portion, stage: str) -> str:
         table, order = portion.table, ", ".join(portion.table.unique)
@@ -113,14 +115,13 @@ class Copying:
                 self._last_caution.pop(view, None)
 
 
+def _stage(table: Table) -> str:
+    return f"stage_{table.view}"
+
+
 async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
 def _count(status: str) -> int:
     return int(status.rpartition(" ")[2])
-
-
-def rows_of(portions: Sequence[Portion]) -> int:
-    """Return how many rows the portions hold."""
-    return sum([portion.rows for portion in portions])

@@ -185,6 +185,7 @@ class Writer:
         if len(portions) == 1 and not beat and len(groups) == 1 and not copying.careful(portions[0]):
             return await copying.put(connection, portions[0])  # a statement alone is a transaction
         written = 0
+        await copying.prepare(connection, portions)
         async with connection.transaction():
             if any(portion.near_edge for portion in portions):
                 # Two collectors of one event on both sides of a partition's edge would not see each other.
