@@ -15,7 +15,7 @@ import jrr_core.cli
 
 Jrr = Callable[..., Result]
 Install = Callable[..., str]
-COMMANDS = ["run", "demo", "check", "plan", "plugins", "instruments", "replay", "coverage", "simulate"]
+COMMANDS = ["run", "demo", "check", "plan", "plugins", "instruments", "replay", "coverage", "query", "simulate"]
 
 
 def test_help_lists_the_commands_of_core_and_plugins(folder: Path, jrr: Jrr) -> None:
