@@ -22,7 +22,8 @@ def test_help_lists_the_commands_of_core_and_plugins(folder: Path, jrr: Jrr) -> 
     result = jrr("--help")
     assert result.exit_code == 0
     listed = [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()]
-    assert listed == [*COMMANDS, "greet"]
+    assert listed[: len(COMMANDS)] == COMMANDS
+    assert "greet" in listed[len(COMMANDS) :]
     assert "Greet from a plugin." in result.stdout
 
 
