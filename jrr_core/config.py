@@ -14,6 +14,7 @@ from typing import Any, Literal
 from attrs import Factory, define, field, fields, validators
 
 from .capture import CaptureSettings
+from .dotenv import read_dotenv
 from .errors import ConfigError
 from .plan import PlanSettings
 from .setting import setting
@@ -27,7 +28,6 @@ __all__ = [
 FILE = "jrr.toml"
 PREFIX = "JRR_"
 _NAMED = ("exchanges", "sinks", "subscribers")
-_assignment = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)").fullmatch
 _duration = re.compile(r"(?:([0-9]+(?:\.[0-9]+)?)h)?(?:([0-9]+(?:\.[0-9]+)?)m)?(?:([0-9]+(?:\.[0-9]+)?)s?)?").fullmatch
 
 
@@ -231,16 +231,11 @@ def _read_file(path: Path | None, folder: Path) -> Section:
 def _from_environment(folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yield (source, name, value) of every setting, `.env` first."""
     file = folder / ".env"
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {file}: {error}") from None
-    for number, line in enumerate(map(str.strip, lines), start=1):
-        match = _assignment(line)
-        if match and _is_setting(match[1]):
-            yield f"{file} line {number}, {match[1]}", match[1], _unquoted(match[2])
-        elif match is None and line.startswith(PREFIX):
+    for number, name, value, line in read_dotenv(folder):
+        if value is None and line.startswith(PREFIX):
             raise ConfigError(f"{file} line {number} is not of the form {PREFIX}NAME=VALUE")
+        if value is not None and _is_setting(name):
+            yield f"{file} line {number}, {name}", name, value
     for name in sorted(environ):
         if _is_setting(name):
             yield f"environment {name}", name, environ[name]
@@ -252,12 +247,6 @@ def _is_setting(name: str) -> bool:
         return False
     first, double, _ = name.removeprefix(PREFIX).lower().partition("__")
     return bool(double) or first in _SECTIONS or bool(nearest(first, _SECTIONS))
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] in "'\"" and (end := value.find(value[0], 1)) > 0:
-        return value[1:end]
-    return value.split(" #")[0].rstrip()
 
 
 def _from_override(text: str) -> tuple[list[str], Text]:

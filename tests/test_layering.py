@@ -14,7 +14,7 @@ API_PAGE = ROOT / "docs" / "plugins" / "api.md"
 
 # A module imports only from layers above its own line. What each layer is for: docs/design.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "exact", "levels", "events", "instrument", "subscription", "frame", "setting"),
+    ("errors", "exact", "levels", "events", "instrument", "subscription", "frame", "setting", "dotenv"),
     ("book", "connector", "parser", "sink", "subscriber", "store", "volume"),
     (
         "hookspecs", "candles", "sequence", "buffer", "bus", "backoff", "counters", "wire", "coverage",
