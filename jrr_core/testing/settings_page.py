@@ -115,7 +115,7 @@ def _form(kind: Any) -> str:
         return " or ".join(_form(member) for member in inner if member is not NoneType)
     if origin in (list, tuple, set, frozenset):
         return f"list of {_form(inner[0])}"
-    if origin is Mapping:
+    if origin in (Mapping, dict):
         return f"table of {_form(inner[1])}s"
     return plain.get(kind, getattr(kind, "__name__", "any").lower())
 
