@@ -5,10 +5,19 @@ on each kind: that of the Python package, those installed on the system, or the 
 `JRR_TEST_POSTGRES` alone.
 """
 
-from collections.abc import Iterator
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 import pytest
+from jrr_postgres import PostgresSink, StorageConfig
 from jrr_postgres.testing import Address, Home, Proxy, Server, fresh_database, kinds
+
+from jrr_core.buffer import Buffer
+from jrr_core.counters import SinkCounters
+from jrr_core.drain import Drain
+from jrr_core.sink import BatchPolicy
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,7 +55,7 @@ def own_server(home: Home) -> Iterator[Server]:
     """A fresh server that the test may stop, crash, restart and fill."""
     own = home.new()
     yield own
-    own.stop("immediate")
+    home.remove(own)
 
 
 @pytest.fixture
@@ -54,3 +63,54 @@ def proxy(dsn: str) -> Iterator[Proxy]:
     """A line to the database `dsn` that can be cut, hushed, slowed or refused; connect to `proxy.address`."""
     with Proxy(dsn) as between:
         yield between
+
+
+class Collector:
+    """The sink behind a buffer and a drain, as `jrr run` has it, with what its quarantine was given."""
+
+    def __init__(self, dsn: str, max_rows: int = 500, **settings: Any) -> None:
+        self.sink = PostgresSink(StorageConfig(dsn=dsn, **{"compact": False, "connect_timeout_s": 2.0, **settings}))
+        self.counters = SinkCounters()
+        self.buffer = Buffer(BatchPolicy(max_rows, 0.02), 1_000_000, self.counters)
+        self.drain = Drain(self.sink, self.buffer, self.counters, self._keep)
+        self.kept: list[tuple[str, str]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.drain.try_open()
+        self._running = asyncio.create_task(self.drain.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._running is not None
+        self.buffer.close()
+        try:
+            async with asyncio.timeout(20):
+                await self._running
+        finally:
+            await self.drain.close()
+
+    def put(self, *events: Any) -> None:
+        for event in events:
+            self.buffer.put(event)
+
+    async def settled(self, within_s: float = 30.0) -> None:
+        """Return once every event has its counter."""
+        deadline = time.monotonic() + within_s
+        while self.drain.pending:
+            assert time.monotonic() < deadline, f"{self.drain.pending} events still wait, store {self.drain.state}"
+            await asyncio.sleep(0.005)
+
+    @property
+    def balanced(self) -> bool:
+        ends = self.counters
+        return ends.published == ends.written + ends.duplicate + ends.dropped + ends.quarantined + self.drain.pending
+
+    def _keep(self, origin: str, reason: str, row: str) -> None:
+        self.kept.append((reason, row))
+
+
+@pytest.fixture
+def collector() -> Callable[..., Collector]:
+    """Make a Collector of a DSN: `async with` opens and drains it, and closes it when all is stored."""
+    return Collector

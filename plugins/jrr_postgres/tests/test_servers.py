@@ -90,7 +90,7 @@ def test_a_standby_follows_and_refuses_writes(home: Home, own_server: Server) ->
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             asyncio.run(execute(standby.dsn(), "INSERT INTO kept VALUES (1)"))
     finally:
-        standby.stop("immediate")
+        home.remove(standby)
 
 
 def test_the_proxy_relays_and_cuts(proxy: Proxy) -> None:

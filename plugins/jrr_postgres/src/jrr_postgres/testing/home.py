@@ -4,6 +4,7 @@ They stop and their folder goes when the session ends, however it ends.
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +58,7 @@ class Home:
     def __init__(self) -> None:
         self._folder = account_folder()
         self._servers: list[Server] = []
+        self._made = 0
         self._shared: dict[str, Address] = {}
         self._installed: dict[str, Installation] = {}
         self._sweeper = subprocess.Popen(
@@ -97,8 +99,15 @@ class Home:
         """Return a running read-only copy of a running server, which follows it."""
         return self._started(stand_by(server, self._new_folder(server.installation.kind)))
 
+    def remove(self, server: Server) -> None:
+        """Stop a server of `new` or `standby` and remove what it stored."""
+        server.stop("immediate")
+        self._servers.remove(server)
+        shutil.rmtree(server.folder)
+
     def _new_folder(self, kind: str) -> Path:
-        return self._folder / f"{kind}-{len(self._servers)}"
+        self._made += 1
+        return self._folder / f"{kind}-{self._made}"
 
     def _started(self, server: Server) -> Server:
         self._servers.append(server)

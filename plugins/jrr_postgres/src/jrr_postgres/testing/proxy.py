@@ -23,9 +23,9 @@ class Proxy:
     """Relays connections to the server of `dsn`; `address` is the same DSN through the proxy."""
 
     def __init__(self, dsn: str) -> None:
-        parts = urlsplit(dsn)
-        self._target = (parts.hostname or "127.0.0.1", parts.port or 5432)
+        self.lead_to(dsn)
         self.port = free_port()
+        parts = urlsplit(dsn)
         account, at, _ = parts.netloc.rpartition("@")
         self.address = parts._replace(netloc=f"{account}{at}127.0.0.1:{self.port}").geturl()
         self.delay_s = 0.0
@@ -57,6 +57,11 @@ class Proxy:
     def open(self) -> int:
         """How many connections are open now."""
         return len(self._links)
+
+    def lead_to(self, dsn: str) -> None:
+        """Relay new connections to the server of another DSN, as a name does after a failover."""
+        parts = urlsplit(dsn)
+        self._target = (parts.hostname or "127.0.0.1", parts.port or 5432)
 
     def accept(self) -> None:
         """Take connections again after `refuse`."""
