@@ -240,7 +240,8 @@ def class_widths(above: Iterable[int]) -> list[int]:
         bits = (taken - 1).bit_length()
         longer: dict[int, tuple[int, int, int, list[int]]] = {}
         for cost, end, held, widths in paths.values():
-            for width in range(most + 1):
+            # Small numbers are frequent, so classes widen from the second on.
+            for width in range(widths[-1] if taken > 2 else 0, most + 1):
                 reached = end + (1 << width)
                 holds = bisect_left(ordered, reached, held)
                 total = cost + (holds - held) * width

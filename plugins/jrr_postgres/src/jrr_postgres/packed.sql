@@ -210,10 +210,10 @@ END, ''), '/');
 books := books[:n];
 END $$;
 
--- Whether the block's first column, by which its rows are told apart, holds the key.
-CREATE OR REPLACE FUNCTION {schema}.packed_holds(data bytea, key bigint) RETURNS boolean
+-- The block's first column, by which its rows are told apart.
+CREATE OR REPLACE FUNCTION {schema}.packed_keys(data bytea) RETURNS bigint[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE bits varbit := {schema}.packed_bits(data); n int := {schema}.packed_number(bits, 9, 32);
 BEGIN
-RETURN (SELECT key = ANY (numbers) FROM {schema}.packed_numbers(bits, 41, n));
+RETURN (SELECT numbers FROM {schema}.packed_numbers(bits, 41, n));
 END $$;

@@ -138,25 +138,45 @@ def _shown(table: Table, kinds: Mapping[str, Kind]) -> Mapping[str, str]:
 
 
 def _guard(schema: str, table: Table) -> str:
-    """Return the trigger's function: is the row's key in a block of its day, or of a day where copies may lie?"""
-    key, day = table.unique[-1], f"date_trunc('day', NEW.{table.time}, 'UTC')"
-    before, after = ("1 day", "2 days") if table.near else ("0", "1 day")
-    blocks = (
-        f"SELECT FROM {schema}.packed_{table.view} p WHERE p.stream = NEW.stream "
-        f"AND p.ts_from >= {day} - interval '{before}' AND p.ts_from < {day} + interval '{after}'"
-    )
-    rows = f"EXISTS (SELECT FROM {schema}.unpack_{table.view}(p.data) u WHERE u"
-    other = {
-        "trade_id": f"NEW.trade_uid IS NOT NULL AND EXISTS ({blocks} AND p.first_key IS NULL "
-        f"AND NEW.ts_event BETWEEN p.ts_from AND p.ts_to AND {rows}.trade_uid = NEW.trade_uid))",
-        "position": f"NEW.dated AND EXISTS ({blocks} AND NEW.position BETWEEN p.first_position AND p.last_position "
-        f"AND {rows}.position = NEW.position))",
-    }.get(key, "false")
+    """Return the trigger's function: is the row's key in a block of about its time?
+
+    A block's keys are read once for a transaction, into a temporary table, as
+    a replay brings thousands of rows for the same few blocks.
+    """
+    key = table.unique[-1]
+    margin = f"interval '{'10 minutes' if table.near else '1 minute'}'"
+    own, rows = f"NEW.{key}::text", f"SELECT u.{key}::text AS key FROM {schema}.unpack_{table.view}(p.data) u"
+    within = f"NEW.{key} BETWEEN p.first_key AND p.last_key"
+    if key == "trade_id":
+        own, rows = f"coalesce(NEW.trade_uid, {own})", rows.replace("u.trade_id::text", "u.trade_uid")
+        within += " OR NEW.trade_uid IS NOT NULL AND p.first_key IS NULL"
+    elif key == "position":
+        within += f" OR NEW.{key} BETWEEN p.first_position AND p.last_position"
     return f"""CREATE OR REPLACE FUNCTION {schema}.guard_{table.view}() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    found record;
 BEGIN
-IF EXISTS ({blocks}
-    AND NEW.{key} BETWEEN p.first_key AND p.last_key AND {schema}.packed_holds(p.data, NEW.{key}))
-    OR {other}
-THEN RETURN NULL; END IF;
+FOR found IN
+    SELECT p.tableoid AS leaf, p.ctid AS block FROM {schema}.packed_{table.view} p
+    WHERE p.stream = NEW.stream AND ({within})
+    AND p.ts_from >= date_trunc('day', NEW.{table.time} - {margin}, 'UTC')
+    AND p.ts_from <= NEW.{table.time} + {margin} AND p.ts_to >= NEW.{table.time} - {margin}
+LOOP
+    IF to_regclass('pg_temp.jrr_packed_keys') IS NULL THEN
+        CREATE TEMP TABLE jrr_packed_keys (leaf oid, block tid, key text, PRIMARY KEY (leaf, block, key))
+        ON COMMIT DELETE ROWS;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_temp.jrr_packed_keys k WHERE k.leaf = found.leaf AND k.block = found.block) THEN
+        INSERT INTO pg_temp.jrr_packed_keys
+        SELECT found.leaf, found.block, u.key FROM {schema}.packed_{table.view} p, LATERAL (
+            SELECT number::text AS key FROM unnest({schema}.packed_keys(p.data)) number WHERE p.first_key IS NOT NULL
+            UNION ALL SELECT r.key FROM ({rows} WHERE p.first_key IS NULL) r) u
+        WHERE p.tableoid = found.leaf AND p.ctid = found.block ON CONFLICT DO NOTHING;
+    END IF;
+    IF EXISTS (
+        SELECT FROM pg_temp.jrr_packed_keys k
+        WHERE k.leaf = found.leaf AND k.block = found.block AND k.key = {own})
+    THEN RETURN NULL; END IF;
+END LOOP;
 RETURN NEW;
 END $$"""
