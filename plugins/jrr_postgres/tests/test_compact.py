@@ -130,6 +130,18 @@ def test_the_same_events_again_count_as_known(dsn: str) -> None:
     asyncio.run(main())
 
 
+def test_a_full_batch_of_known_rows_passes_well_within_the_statement_timeout(dsn: str) -> None:
+    async def main() -> None:
+        events = some_events(count=1000, symbols=("AUSDT",))
+        async with opened(dsn) as (sink, connection):
+            await sink.write(events)
+            await run(connection)
+            async with asyncio.timeout(15):
+                assert (await sink.write(events)).duplicate == len(events)
+
+    asyncio.run(main())
+
+
 def test_a_second_run_finds_nothing_to_do(dsn: str) -> None:
     async def main() -> None:
         async with opened(dsn) as (sink, connection):
