@@ -30,6 +30,8 @@ class Proxy:
         self.address = parts._replace(netloc=f"{account}{at}127.0.0.1:{self.port}").geturl()
         self.delay_s = 0.0
         """How long each piece waits on its way, both ways."""
+        self.end_delay_s = 0.0
+        """How long the end of a connection waits behind the last the server said on it."""
         self.accepted = 0
         """How many connections came in."""
         self._links: set[_Link] = set()
@@ -180,6 +182,7 @@ class Proxy:
                 return
             link.client.write(data)
             await link.client.drain()
+        await asyncio.sleep(self.end_delay_s)
         link.client.write_eof()
 
 
@@ -195,7 +198,7 @@ class _Link:
         self.last = False
 
     def end(self, reset: bool) -> None:
-        if reset:
+        if reset and not self.client.is_closing():
             self.client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.task.cancel()
 
