@@ -20,7 +20,7 @@ from .packer import Block, Packer, selected
 from .packing import PACKED, attach_leaf, create_leaf, guard, leaf
 from .tables import Table
 
-_FETCH = 2000
+_FETCH = 500
 _WHILE_S = 3600.0
 """A client-side limit that never matters: some statements of a compaction take minutes."""
 _TRIES = 3
