@@ -9,6 +9,8 @@ from typing import Any
 
 import asyncpg
 import pytest
+from jrr_postgres import PostgresSink, StorageConfig
+from jrr_postgres.testing import Server
 
 from jrr_core.events import BookDelta, Candle, Connected, Disconnected, Liquidation, MarkPrice, Message, Quote, Trade
 from jrr_core.instrument import Instrument
@@ -109,6 +111,21 @@ def test_every_event_is_stored_once_and_none_is_missing(t0: int, dsn: str, colle
         # A deadlock costs a second; one may come before they know of each other.
         assert await deadlocks(dsn) <= 1
         assert took_s < 30
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("database", ["there", "not there"])
+def test_all_that_start_at_the_same_moment_make_database_and_schema_once(database: str, own_server: Server) -> None:
+    dsn = own_server.dsn("postgres" if database == "there" else "market")
+
+    async def main() -> None:
+        sinks = [PostgresSink(StorageConfig(dsn=dsn, compact=False)) for _ in range(4)]
+        try:
+            await asyncio.gather(*[sink.open() for sink in sinks])
+        finally:
+            for sink in sinks:
+                await sink.close()
 
     asyncio.run(main())
 
