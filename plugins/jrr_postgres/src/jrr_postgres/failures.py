@@ -9,8 +9,8 @@ from jrr_core.errors import ConfigError, JrrError, SinkRejected, SinkUnavailable
 
 from .settings import StorageConfig, Target
 
-ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-"""What a call to the server raises. TimeoutError is an OSError; asyncpg's own belong to one of the first two."""
+ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""What a call to the server raises; InternalClientError when the session was ended since the call before."""
 
 MISSING_DATABASE = "3D000"
 _PASSWORD = ("28P01", "28000")

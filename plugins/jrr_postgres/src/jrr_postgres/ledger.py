@@ -32,6 +32,8 @@ class Ledger:
         self._streams = streams
         self._lines: dict[int, Timeline] = {}
         self._staged: dict[int, Timeline] = {}
+        # Events of transactions whose end is not known: those found stored are new to the lines all the same.
+        self._unsure: set[_Row] = set()
         self._slot = 0
         self._beat = 0
         self._staged_beat = 0
@@ -63,8 +65,10 @@ class Ledger:
         """Store the events, redraw the ranges they change, and return how many were new."""
         rows = [self._row(event) for event in events]
         fresh = await self._insert(connection, rows)
-        await self._load(connection, {rows[index][0]: events[index] for index in fresh})
-        for index in fresh:
+        news = sorted({*fresh, *[index for index, row in enumerate(rows) if row[:_KEY] in self._unsure]})
+        self._unsure.update([rows[index][:_KEY] for index in news])
+        await self._load(connection, {rows[index][0]: events[index] for index in news})
+        for index in news:
             self._staged[rows[index][0]].apply(events[index])
         await self._store(connection)
         return len(fresh)
@@ -88,6 +92,7 @@ class Ledger:
         self._lines |= self._staged
         self._beat = self._staged_beat
         self._staged.clear()
+        self._unsure.clear()
 
     def rollback(self) -> None:
         """Forget what was staged: the transaction is not in the database."""

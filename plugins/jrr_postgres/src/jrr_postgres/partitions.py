@@ -149,4 +149,10 @@ async def _retire(connection: Any, schema: str, leaf: str, parent: str | None, p
 
 
 async def _exists(connection: "asyncpg.Connection[Any]", schema: str, name: str) -> bool:
-    return await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.{name}") is True
+    # Not by to_regclass: a session remembers that there was no such table until it next takes a lock on one.
+    found = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = $1 AND c.relname = $2)",
+        schema, name,
+    )  # fmt: skip
+    return found is True

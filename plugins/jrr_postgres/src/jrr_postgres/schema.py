@@ -64,6 +64,21 @@ async def version_of(connection: Any, schema: str) -> int:
     return version
 
 
+async def refuse_foreign(connection: Any, schema: str) -> None:
+    """Raise ConfigError where the user does not own the tables: who does not cannot make their partitions."""
+    owner = await connection.fetchval(
+        "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = to_regnamespace($1) "
+        "AND relkind IN ('r', 'p') AND NOT pg_has_role(relowner, 'USAGE') LIMIT 1",
+        schema,
+    )
+    if owner is not None:
+        user = await connection.fetchval("SELECT current_user")
+        raise ConfigError(
+            f"the tables of namespace {schema} belong to {owner}, so user {user} cannot write and extend them: "
+            f"GRANT {owner} TO {user}, or set sinks.postgres.user (DB_USER) to {owner}"
+        )
+
+
 async def prepare(connection: Any, schema: str, version: int = VERSION) -> None:
     """Bring the schema to `version`, all or nothing; the connection must be outside a transaction.
 

@@ -88,9 +88,10 @@ class Server:
         settings = self.settings
         # Beyond the server's own limit only a server that has fallen silent still owes an answer.
         patience_s = None if self._reading else settings.statement_timeout_s + 5.0
-        return await asyncpg.create_pool(
+        pool = await asyncpg.create_pool(
             **self.target.arguments(),
-            min_size=1,
+            # With none kept open the driver does not try by itself, and does not fill the log while the server is away.
+            min_size=0,
             max_size=settings.pool_size,
             max_inactive_connection_lifetime=60.0,
             timeout=settings.connect_timeout_s,
@@ -98,6 +99,12 @@ class Server:
             server_settings=server_settings(settings) | (_READING if self._reading else {}),
             init=_raw_times if self._reading else None,
         )
+        try:
+            await pool.release(await pool.acquire(timeout=settings.connect_timeout_s))
+        except BaseException:
+            pool.terminate()
+            raise
+        return pool
 
     async def _create_database(self) -> None:
         """Create the target database from another one of the server. Raises ConfigError where the user may not."""

@@ -133,7 +133,8 @@ class Writer:
                 portions.append(self._portion(table, table.name, dated, near))
             if undated:
                 portions.append(self._portion(table, table.beside, undated, False))
-        return portions
+        # In one order for all collectors, so that two of the same events wait for each other and never both ways.
+        return sorted(portions, key=lambda portion: portion.relation)
 
     def _portion(self, table: Table, relation: str, events: Sequence[Any], near: bool) -> Portion:
         line, streams = table.line, self._streams
@@ -154,6 +155,14 @@ class Writer:
                     raise
                 self._ledger.rollback()
                 self._copying.beware(view)
+            except asyncpg.DeadlockDetectedError:
+                # Another collector copies the same events in another order; those taken carefully are in one order.
+                hasty = [portion.table.view for portion in portions if not self._copying.careful(portion)]
+                if not hasty:
+                    raise
+                self._ledger.rollback()
+                for view in hasty:
+                    self._copying.beware(view)
             except asyncpg.CheckViolationError as error:
                 if "no partition" not in str(error):
                     raise
