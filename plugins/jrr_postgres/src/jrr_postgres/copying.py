@@ -12,32 +12,51 @@ from typing import Any
 
 from attrs import define
 
+from .lines import Streams
 from .tables import Table
 
 _FIRST_CAUTION = 50
 _MOST_CAUTION = 3200
 # Rows left dead in a temporary table before it is emptied at its root, which costs more than deleting few.
 _EMPTY_AT = 50_000
+_PIECE = 250
 _EDGE = "interval '10 minutes'"
 
 
 @define
 class Portion:
-    """The rows of a batch that go to one table; `data` is COPY text, `near_edge` whether a partition's edge is near."""
+    """The events of a batch that go to one table; `near_edge` is whether a partition's edge is near.
+
+    `failure` is why an event could not be made a line, once that was tried.
+    """
 
     table: Table
     relation: str
-    data: bytes
-    rows: int
+    events: Sequence[Any]
     near_edge: bool = False
+    failure: Exception | None = None
+
+    async def lines(self, streams: Streams) -> AsyncIterator[bytes]:
+        """Yield the COPY text piece by piece: the server reads one while the next is made."""
+        line, events = self.table.line, self.events
+        for at in range(0, len(events), _PIECE):
+            try:
+                piece = "".join([line(event, streams) for event in events[at : at + _PIECE]]).encode()
+            except Exception as error:
+                # Whatever a wrong event raises; a line the server refuses ends the COPY with nothing stored.
+                self.failure = error
+                yield b"\n"
+                return
+            yield piece
 
 
 class Copying:
     """Writes portions through one connection at a time; remembers what a connection and a table need."""
 
-    def __init__(self, schema: str) -> None:
+    def __init__(self, schema: str, streams: Streams) -> None:
         """Expect every row to be new."""
         self._schema = schema
+        self._streams = streams
         self._connection: Any = None
         self._stages: dict[str, int] = {}
         self._caution: dict[str, int] = {}
@@ -71,21 +90,19 @@ class Copying:
         not: `beware`, and store the whole batch again.
         """
         if not self.careful(portion):
-            return await self._copy(connection, portion.relation, portion.data)
+            lines = portion.lines(self._streams)
+            return _count(await connection.copy_to_table(portion.relation, source=lines, schema_name=self._schema))
         stage = _stage(portion.table)
-        await connection.copy_to_table(stage, source=_once(portion.data), schema_name="pg_temp")
+        await connection.copy_to_table(stage, source=portion.lines(self._streams), schema_name="pg_temp")
         inserted = await connection.execute(self._insert(portion, stage))
-        self._stages[stage] += portion.rows
+        self._stages[stage] += len(portion.events)
         if self._stages[stage] > _EMPTY_AT:
             await connection.execute(f"TRUNCATE pg_temp.{stage}")
             self._stages[stage] = 0
         else:
             await connection.execute(f"DELETE FROM pg_temp.{stage}")
-        self._relax(portion.table.view, portion.rows - _count(inserted))
+        self._relax(portion.table.view, len(portion.events) - _count(inserted))
         return _count(inserted)
-
-    async def _copy(self, connection: Any, relation: str, data: bytes) -> int:
-        return _count(await connection.copy_to_table(relation, source=_once(data), schema_name=self._schema))
 
     def _insert(self, portion: Portion, stage: str) -> str:
         table, order = portion.table, ", ".join(portion.table.unique)
@@ -117,10 +134,6 @@ class Copying:
 
 def _stage(table: Table) -> str:
     return f"stage_{table.view}"
-
-
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
 
 
 def _count(status: str) -> int:

@@ -35,10 +35,15 @@ _FLAGS = {True: "t", False: "f", None: _NULL}
 _MICRO = [f"{micro:03d}+00" for micro in range(1000)]
 
 
+@lru_cache(1024)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}."
+
+
 @lru_cache(4096)
 def _milli(ms: int) -> str:
     seconds, rest = divmod(ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{rest:03d}"
+    return f"{_second(seconds)}{rest:03d}"
 
 
 def stamp(ns: int) -> str:

@@ -1,39 +1,24 @@
 """The small numbers rows carry in the place of exchange, symbol and part."""
 
+from collections.abc import Iterable
 from typing import Any
 
 Key = tuple[str, str, str | None]
 
 
 class StreamIds(dict[Key, int]):
-    """The streams of the database by (exchange, symbol, part).
-
-    Asking for an unknown one gives 0 and notes it: `register` then stores
-    what was noted, and the caller asks again.
-    """
+    """The streams of the database by (exchange, symbol, part), as far as they were asked for."""
 
     def __init__(self, schema: str) -> None:
         """Know none yet."""
         super().__init__()
         self._schema = schema
-        self._unknown: dict[Key, None] = {}
 
-    def __missing__(self, key: Key) -> int:
-        self._unknown[key] = None
-        return 0
-
-    @property
-    def unknown(self) -> bool:
-        """Whether a stream was asked for that has no number here."""
-        return bool(self._unknown)
-
-    def forget_unknown(self) -> None:
-        """Drop what was noted: the rows that asked for it are not stored."""
-        self._unknown.clear()
-
-    async def register(self, connection: Any) -> None:
-        """Number what is unknown; the numbers stay, whatever becomes of the rows."""
-        keys, self._unknown = [*self._unknown], {}
+    async def register(self, connection: Any, wanted: Iterable[Key]) -> None:
+        """Number those of the streams that have no number here; the numbers stay, whatever becomes of the rows."""
+        keys = [key for key in wanted if key not in self]
+        if not keys:
+            return
         columns = [*zip(*keys, strict=True)]
         given = "unnest($1::text[], $2::text[], $3::text[]) AS g (exchange, symbol, part)"
         same = "s.exchange = g.exchange AND s.symbol = g.symbol AND s.part IS NOT DISTINCT FROM g.part"

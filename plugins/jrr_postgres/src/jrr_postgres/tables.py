@@ -54,7 +54,8 @@ class Table:
     receipt, so copies of an event may fall on both sides of a partition's
     edge and are looked for there. `shown` are the view's expressions for
     fields that are no column of their own. `replace` says when a row takes
-    the place of the one with its key.
+    the place of the one with its key. `part` is the event's field that names
+    its sub-stream.
     """
 
     event: type[Message]
@@ -69,6 +70,7 @@ class Table:
     near: bool = False
     shown: Mapping[str, str] = {}
     replace: str | None = None
+    part: str | None = None
 
     @property
     def name(self) -> str:
@@ -163,6 +165,7 @@ TABLES = (
         {"trade_id IS NOT NULL": ("stream", "trade_id"), "trade_uid IS NOT NULL": ("stream", "trade_uid")},
         "ts_event", lines.trade, undated=True,
         shown={**_SIDE, "trade_id": "coalesce(t.trade_uid, t.trade_id::text)", "id_space": "s.part"},
+        part="id_space",
     ),
     Table(
         Quote, "quotes", "'quote'",
@@ -175,6 +178,7 @@ TABLES = (
         {**_POSITIONED, "checksum_ok": "boolean", "levels": "text NOT NULL"},
         {"": ("stream", "position")}, "ts_recv", lines.snapshot, near=True,
         shown={**_SEQUENCE, **_LEVELS, "depth": "s.part::int"},
+        part="depth",
     ),
     Table(
         BookDelta, "book_deltas", "'book'",
@@ -188,7 +192,7 @@ TABLES = (
          "open": _NUMERIC, "high": _NUMERIC, "low": _NUMERIC, "close": _NUMERIC, "volume": _NUMERIC,
          "quote_volume": "numeric", "trade_count": "int", "closed": _FLAG},
         {"": ("stream", "open_time", "open_ns")}, "open_time", lines.candle, period="month",
-        shown={"interval": "s.part"},
+        shown={"interval": "s.part"}, part="interval",
         replace="NOT old.closed AND (excluded.closed OR "
         "(excluded.ts_recv, excluded.recv_ns) > (old.ts_recv, old.recv_ns))",
     ),

@@ -7,6 +7,7 @@ in the database whole or not at all, and the same batch can be written again.
 import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import asyncpg
@@ -22,7 +23,7 @@ from .failures import ERRORS, breaks_connection, on_write
 from .ledger import Ledger
 from .partitions import DAY_NS, Partitions
 from .server import Server
-from .streams import StreamIds
+from .streams import Key, StreamIds
 from .tables import TABLES, Table
 
 _REFUSED = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError)
@@ -46,15 +47,17 @@ class Writer:
         self._last_ts = 0
         self.partitions = Partitions(self._schema)
         self._streams = StreamIds(self._schema)
-        self._copying = Copying(self._schema)
+        self._copying = Copying(self._schema, self._streams)
         self._ledger = Ledger(self._schema, self._streams)
 
     async def write(self, batch: Sequence[Any]) -> WriteResult:
         """Store the batch or nothing of it. Raises SinkRejected or SinkUnavailable."""
+        portions: Sequence[Portion] = ()
         try:
             groups = self._grouped(batch)
+            portions = _portions(groups)
             await self._connect()
-            portions = await self._portions(groups)
+            await self._streams.register(self._connection, _streams(groups))
             return await self._write(batch, groups, portions)
         except asyncio.CancelledError:
             self._drop()
@@ -62,11 +65,13 @@ class Writer:
         except ERRORS as error:
             if breaks_connection(error):
                 self._drop()
+            failure = next((portion.failure for portion in portions if portion.failure is not None), None)
+            if failure is not None:
+                raise SinkRejected(f"PostgreSQL cannot take a row: {failure}") from failure
             raise on_write(error, self._server.target) from error
         except _REFUSED as error:
             raise SinkRejected(f"PostgreSQL cannot take a row: {error}") from error
         finally:
-            self._streams.forget_unknown()
             self._ledger.rollback()
 
     async def close(self) -> None:
@@ -102,44 +107,6 @@ class Writer:
             if known is None or (not known.closed and (candle.closed or candle.ts_recv > known.ts_recv)):
                 latest[key] = candle
         return [*latest.values()]
-
-    async def _portions(self, groups: dict[type, list[Any]]) -> list[Portion]:
-        """Return the rows of the batch by table, streams numbered and partitions there."""
-        found = self._build(groups)
-        if self._note_streams(groups) or self._streams.unknown:
-            await self._streams.register(self._connection)
-            found = self._build(groups)
-        return found
-
-    def _note_streams(self, groups: dict[type, list[Any]]) -> bool:
-        for kind in STREAM_EVENTS:
-            for event in groups.get(kind, ()):
-                self._streams[event.exchange, event.symbol, event.what]
-        return self._streams.unknown
-
-    def _build(self, groups: dict[type, list[Any]]) -> list[Portion]:
-        portions: list[Portion] = []
-        for kind, events in groups.items():
-            table = _TABLES.get(kind)
-            if table is None or not events:
-                continue
-            dated, undated = events, []
-            if table.undated:
-                undated = [event for event in events if event.ts_event is None]
-                if undated:
-                    dated = [event for event in events if event.ts_event is not None]
-            if dated:
-                near = table.near and any(_near_edge(event.ts_recv) for event in dated)
-                portions.append(self._portion(table, table.name, dated, near))
-            if undated:
-                portions.append(self._portion(table, table.beside, undated, False))
-        # In one order for all collectors, so that two of the same events wait for each other and never both ways.
-        return sorted(portions, key=lambda portion: portion.relation)
-
-    def _portion(self, table: Table, relation: str, events: Sequence[Any], near: bool) -> Portion:
-        line, streams = table.line, self._streams
-        data = "".join([line(event, streams) for event in events]).encode()
-        return Portion(table, relation, data, len(events), near)
 
     async def _write(
         self, batch: Sequence[Any], groups: dict[type, list[Any]], portions: Sequence[Portion]
@@ -256,6 +223,45 @@ class Writer:
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._server.give(connection)
+
+
+def _portions(groups: dict[type, list[Any]]) -> list[Portion]:
+    """Return the events of the batch by table, in one order for all collectors.
+
+    Two that write the same events then wait for each other and never both ways.
+    """
+    portions: list[Portion] = []
+    for kind, events in groups.items():
+        table = _TABLES.get(kind)
+        if table is None or not events:
+            continue
+        dated, undated = events, []
+        if table.undated:
+            undated = [event for event in events if event.ts_event is None]
+            if undated:
+                dated = [event for event in events if event.ts_event is not None]
+        if dated:
+            near = table.near and any(_near_edge(event.ts_recv) for event in dated)
+            portions.append(Portion(table, table.name, dated, near))
+        if undated:
+            portions.append(Portion(table, table.beside, undated))
+    return sorted(portions, key=lambda portion: portion.relation)
+
+
+def _streams(groups: dict[type, list[Any]]) -> set[Key]:
+    """Return the streams the batch belongs to."""
+    found: set[Key] = set()
+    for kind, events in groups.items():
+        table = _TABLES.get(kind)
+        if kind in STREAM_EVENTS:
+            found.update({(event.exchange, event.symbol, event.what) for event in events})
+        elif table is not None and table.part is None:
+            found.update({(event.exchange, event.symbol, None) for event in events})
+        elif table is not None:
+            part = attrgetter(table.part or "")
+            named = {(event.exchange, event.symbol, part(event)) for event in events}
+            found.update({(exchange, symbol, None if name is None else str(name)) for exchange, symbol, name in named})
+    return found
 
 
 def _usable(connection: Any) -> bool:
