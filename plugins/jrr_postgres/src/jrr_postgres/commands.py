@@ -49,8 +49,11 @@ def compact(before: str | None, config_file: Path | None, plugins: str | None, o
     unless `sinks.postgres.compact` is false.
     """
     chosen = _settings(config_file, plugins, overrides)
-    done = asyncio.run(compacting.in_child(chosen, _closed(before, chosen)))
-    click.echo("\n".join(done) if done else "nothing to compact: no closed day has rows")
+    done, left = asyncio.run(compacting.in_child(chosen, _closed(before, chosen)))
+    for text in left:
+        click.echo(text, err=True)
+    if done or not left:
+        click.echo("\n".join(done) if done else "nothing to compact: no closed day has rows")
 
 
 async def _init(chosen: StorageConfig) -> None:

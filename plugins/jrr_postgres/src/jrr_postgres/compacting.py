@@ -24,8 +24,8 @@ _NICE = 19
 _STOP_S = 5.0
 
 
-async def in_child(settings: StorageConfig, before: date) -> list[str]:
-    """Compact every day that ended before `before` in a child process; return what was compacted, in words.
+async def in_child(settings: StorageConfig, before: date) -> tuple[list[str], list[str]]:
+    """Compact every day that ended before `before` in a child process; return what was done and what was left, in words.
 
     Raises SinkUnavailable with the child's own words where it fails. A
     cancelled call stops the child, which leaves every day as it was or done.
@@ -47,7 +47,7 @@ async def in_child(settings: StorageConfig, before: date) -> list[str]:
         if await process.wait():
             words = err.decode("utf-8", "replace").strip().splitlines()
             raise SinkUnavailable(f"the compacting process ended: {words[-1] if words else 'without a word'}")
-        return out.decode().splitlines()
+        return out.decode().splitlines(), err.decode().splitlines()
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

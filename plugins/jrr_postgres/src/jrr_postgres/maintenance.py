@@ -40,14 +40,14 @@ class Maintenance:
         self._due: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Do what is due, again and again."""
+        """Do what is due, again and again; not at once, for a store may be opened only to be set up."""
         while True:
+            await asyncio.sleep(_TICK_S)
             await self._when_due("partitions", _PARTITIONS_S, self.partitions)
             if self._settings.checkpoint_s:
                 await self._when_due("checkpoints", self._settings.checkpoint_s, self.checkpoints)
             if self._settings.compact:
                 await self._when_due("compaction", _COMPACT_S, self.compaction)
-            await asyncio.sleep(_TICK_S)
 
     async def partitions(self) -> None:
         """Make the partitions of the next days, and let go of those past their retention."""
@@ -76,8 +76,9 @@ class Maintenance:
         closed = closed_before(datetime.now(UTC), settings.compact_after_h)
         if closed == self._compacted:
             return
-        done = await compacting.in_child(settings, closed)
-        self._compacted = closed
+        done, left = await compacting.in_child(settings, closed)
+        if not left:
+            self._compacted = closed
         if done:
             say(logging.INFO, "days_compacted", f"postgres: compacted {', '.join(done)}", sink="postgres", days=done)
 

@@ -12,10 +12,10 @@ from .tables import TABLES, Table
 # Bytes per row, its share of indexes and half-empty pages included: benchmarks/bench_storage.py for trades, quotes and
 # books (recorded data; `kept` is in blocks), 20,000 made-up rows each for the others, which are not compacted.
 ROW_BYTES: Mapping[str, RowBytes] = {
-    "trade": RowBytes(113, 6),
-    "quote": RowBytes(130, 12),
-    "book": RowBytes(130, 16, 12, 3.5),
-    "book_snapshot": RowBytes(120, 4, 15, 1.5),
+    "trade": RowBytes(125, 5.5),
+    "quote": RowBytes(130, 7),
+    "book": RowBytes(110, 10, 11.5, 2.8),
+    "book_snapshot": RowBytes(110, 3, 16, 1.5),
     "candle": RowBytes(190, 190),
     "funding": RowBytes(130, 130),
     "mark_price": RowBytes(125, 125),
