@@ -25,7 +25,7 @@ _STOP_S = 5.0
 
 
 async def in_child(settings: StorageConfig, before: date) -> tuple[list[str], list[str]]:
-    """Compact every day that ended before `before` in a child process; return what was done and what was left, in words.
+    """Compact every day before `before` in a child process; return what was done and what was left, in words.
 
     Raises SinkUnavailable with the child's own words where it fails. A
     cancelled call stops the child, which leaves every day as it was or done.
