@@ -1,18 +1,23 @@
-"""Collects trades, candles and books of Binance and OKX into one SQLite file, and prints trades as they come.
+"""Collects trades, candles and books of Binance and OKX into PostgreSQL, and prints trades as they come.
 
-    python examples/run_data_collection.py --db live.db --for 60
+    echo 'DB_PASSWORD=...' > .env
+    python examples/run_data_collection.py --user collector --for 60
 
-The addresses are the live exchanges' unless others are given.
+The password is read from DB_PASSWORD, in the environment or in `.env` of the
+working directory; DB_PORT and DB_USER may stand there too. The database is made
+if it is not there and the user may. The addresses are the live exchanges'
+unless others are given.
 """
 
 import argparse
 import asyncio
 import json
 import signal
+import sys
 
-from jrr_sqlite import StorageConfig
+from jrr_postgres import StorageConfig
 
-from jrr_core import ManagerBuilder, Message
+from jrr_core import JrrError, ManagerBuilder, Message
 
 
 def on_trade(message: Message) -> None:
@@ -22,10 +27,10 @@ def on_trade(message: Message) -> None:
 
 async def collect(options: argparse.Namespace) -> None:
     """Collect until the time is over or Ctrl-C."""
+    storage = StorageConfig(host=options.host, database=options.database, user=options.user)
     binance = addresses(options.binance_ws, options.binance_rest)
     okx = addresses(options.okx_ws, options.okx_rest)
-    builder = ManagerBuilder(StorageConfig(path=options.db)).add_binance(**binance).add_okx(**okx)
-    manager = await builder.build()
+    manager = await ManagerBuilder(storage).add_binance(**binance).add_okx(**okx).build()
 
     await manager.subscribe_exchange("binance", ["btcusdt@trade", "btcusdt@kline_1m", "ethusdt@depth5@100ms"])
     await manager.subscribe_exchange("okx", ["trade:BTC-USDT", "candle_1m:BTC-USDT", "book_snapshot_5:ETH-USDT"])
@@ -49,12 +54,17 @@ def addresses(ws_url: str | None, rest_url: str | None) -> dict[str, str]:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Collect trades, candles and books of Binance and OKX.")
-    parser.add_argument("--db", default="live.db", help="SQLite file to write")
+    parser.add_argument("--host", default="localhost", help="PostgreSQL server")
+    parser.add_argument("--database", default="jrr_marketdata", help="database; made if it is not there")
+    parser.add_argument("--user", help="user; default: DB_USER, or the name of this account")
     parser.add_argument("--for", dest="seconds", type=float, help="seconds to run; without it, until Ctrl-C")
     for exchange in ("binance", "okx"):
         parser.add_argument(f"--{exchange}-ws", metavar="URL", help=f"WebSocket address of {exchange}")
         parser.add_argument(f"--{exchange}-rest", metavar="URL", help=f"REST address of {exchange}")
-    asyncio.run(collect(parser.parse_args()))
+    try:
+        asyncio.run(collect(parser.parse_args()))
+    except* JrrError as wrong:
+        sys.exit(f"error: {wrong.exceptions[0]}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the tests of core share: plugins installed for one test, as real distributions on the path."""
+"""What these tests share: plugins installed for one test, as real distributions on the path; PostgreSQL servers."""
 
 import importlib
 import itertools
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from jrr_postgres.testing import Home, Server, fresh_database
 
 Install = Callable[..., str]
 _numbers = itertools.count()
@@ -41,3 +42,25 @@ def install(site: Path) -> Install:
         return module
 
     return put
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Home]:
+    """Where PostgreSQL servers come from; none is started before it is asked for."""
+    with Home() as servers:
+        yield servers
+
+
+@pytest.fixture
+def dsn(home: Home) -> Iterator[str]:
+    """The DSN of an empty database that is dropped afterwards."""
+    with fresh_database(home.shared()) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def own_server(home: Home) -> Iterator[Server]:
+    """A fresh server that the test may stop, restart and give roles."""
+    own = home.new()
+    yield own
+    own.stop("immediate")

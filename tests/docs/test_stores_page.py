@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import asyncpg
 import pytest
+from jrr_postgres import PostgresSink
+from jrr_postgres import StorageConfig as PostgresConfig
 from jrr_sqlite import SqliteSink, StorageConfig
 
 from jrr_core.events import MARKET_EVENTS
@@ -19,6 +22,8 @@ RELATIONS = {
     name: set(re.findall(r"`(\w+)`", columns))
     for name, columns in re.findall(r"^\| `(\w+)` \| (`exchange`.*) \|$", PAGE, re.MULTILINE)
 }
+COLUMNS = "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'jrr' AND table_name = $1"
+TIMES = {"ts_event", "ts_recv", "open_time", "close_time", "next_funding_time", "ts_from", "ts_to"}
 SHOWN = [
     query
     for page in (ROOT / "README.md", ROOT / "docs" / "quickstart.md", ROOT / "docs" / "stores.md")
@@ -53,9 +58,38 @@ def test_columns_on_the_page_are_in_the_store(relation: str, store: sqlite3.Conn
     assert RELATIONS[relation] <= there
 
 
-@pytest.mark.parametrize("query", [quoted or block for quoted, block in SHOWN])
+QUERIES = [quoted or block for quoted, block in SHOWN]
+
+
+@pytest.mark.parametrize("query", [query for query in QUERIES if "jrr." not in query])
 def test_queries_on_pages_run(query: str, store: sqlite3.Connection) -> None:
     store.execute(query).fetchall()
+
+
+def test_columns_and_queries_on_the_page_are_those_of_postgresql(dsn: str) -> None:
+    async def check() -> None:
+        sink = PostgresSink(PostgresConfig(dsn=dsn, compact=False))
+        await sink.open()
+        for kind in MARKET_EVENTS:
+            await sink.write(samples(kind))
+        await sink.close()
+        connection = await asyncpg.connect(dsn)
+        for relation, columns in RELATIONS.items():
+            found = await connection.fetch(COLUMNS, relation)
+            types = dict(map(tuple, found))
+            assert columns <= set(types), relation
+            for name in set(types) & TIMES:
+                assert (types[name], types[f"{name}_ns"]) == ("timestamp with time zone", "bigint"), (relation, name)
+            assert {types[name] for name in set(types) & {"price", "amount", "open", "rate", "mark_price"}} <= {
+                "numeric"
+            }
+            assert {types[name] for name in set(types) & {"bids", "asks"}} <= {"jsonb"}
+        for query in QUERIES:
+            if "jrr." in query:
+                await connection.fetch(query)
+        await connection.close()
+
+    asyncio.run(check())
 
 
 def test_queries_are_found_on_the_pages() -> None:

@@ -26,7 +26,12 @@ def within(
         found.append(f"SELECT t.* FROM {schema}.{table.beside} t WHERE {chosen}{received}")
     if table in PACKED if packed is None else packed:
         slack = f"interval '{SLACK_DAYS if table.near else 0} days'"
-        blocks = f"p.ts_to >= {since}::timestamptz - {slack} AND p.ts_from < {until}::timestamptz + {slack}"
+        # No block spans a day, which is what tells the planner which days to leave out.
+        day = f"date_trunc('day', {since}::timestamptz - {slack}, 'UTC')"
+        blocks = (
+            f"p.ts_from >= {day} AND p.ts_to >= {since}::timestamptz - {slack} "
+            f"AND p.ts_from < {until}::timestamptz + {slack}"
+        )
         rows = unpacked(schema, table, f"{chosen.replace('t.stream', 'p.stream')}{blocks}")
         found.append(f"SELECT t.* FROM ({rows}) t WHERE {_timed(table, since, until)}")
     return found

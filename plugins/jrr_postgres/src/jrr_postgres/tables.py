@@ -152,6 +152,8 @@ _SEQUENCE = {"sequence": "CASE WHEN NOT t.dated THEN t.position END"}
 _EVENT = ("stream", "ts_event", "event_ns")
 
 
+# The planner may ask this of streams that are no depth before it knows which it wants.
+_DEPTH = "CASE WHEN s.part ~ '^[0-9]+$' THEN s.part::int END"
 _LEVELS = {"bids": "{schema}.levels_json(t.levels, 1)", "asks": "{schema}.levels_json(t.levels, 2)"}
 
 
@@ -177,7 +179,7 @@ TABLES = (
         BookSnapshot, "book_snapshots", "coalesce('book_snapshot_' || s.part, 'book')",
         {**_POSITIONED, "checksum_ok": "boolean", "levels": "text NOT NULL"},
         {"": ("stream", "position")}, "ts_recv", lines.snapshot, near=True,
-        shown={**_SEQUENCE, **_LEVELS, "depth": "s.part::int"},
+        shown={**_SEQUENCE, **_LEVELS, "depth": _DEPTH},
         part="depth",
     ),
     Table(

@@ -1,0 +1,57 @@
+"""What the plugin's page shows runs: its SQL, its Python, its roles."""
+
+import asyncio
+import re
+import textwrap
+from pathlib import Path
+
+import asyncpg
+from jrr_postgres import PostgresSink, StorageConfig
+from jrr_postgres.testing import PASSWORD_ROLE, Server, execute
+
+from jrr_core.testing.samples import trade
+
+PAGE = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
+ROLES, GRANTS, BETWEEN = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+(READING,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+def _as(server: Server, user: str) -> str:
+    return server.dsn("jrr_marketdata", user=user)
+
+
+async def _collect(dsn: str) -> None:
+    sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
+    await sink.open()
+    await sink.write([trade(n, exchange="binance", symbol="BTCUSDT") for n in range(20)])
+    await sink.close()
+
+
+def test_the_roles_of_the_page_write_and_read(own_server: Server) -> None:
+    async def run() -> None:
+        await execute(own_server.dsn(), *[line for line in ROLES.split(";") if line.strip()])
+        await _collect(_as(own_server, "collector"))
+        await execute(_as(own_server, "collector"), GRANTS)
+        connection = await asyncpg.connect(_as(own_server, "researcher"))
+        assert await connection.fetchval("SELECT count(*) FROM jrr.trades") == 20
+        await connection.fetch(BETWEEN)
+        await connection.close()
+
+    asyncio.run(run())
+    assert PASSWORD_ROLE not in ROLES
+
+
+def test_the_python_of_the_page_runs(dsn: str) -> None:
+    code = READING.replace("StorageConfig()", "StorageConfig(dsn=dsn)").replace("print(", "found.append(")
+    code = code.replace("found.append(trade.ts_event, trade.price, trade.amount)", "found.append(trade)")
+    program = (
+        "async def main(dsn, ts_from, ts_to):\n    found = []\n" + textwrap.indent(code, "    ") + "    return found\n"
+    )
+    scope: dict[str, object] = {}
+    exec(program, scope)
+
+    async def run() -> None:
+        await _collect(dsn)
+        assert len(await scope["main"](dsn, None, 2**62)) == 20  # type: ignore[operator]  # made by exec
+
+    asyncio.run(run())

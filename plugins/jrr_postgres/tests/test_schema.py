@@ -1,0 +1,110 @@
+"""The schema: made from nothing, brought forward from every earlier version, refused when it is not ours."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+from attrs import evolve
+from jrr_postgres import PostgresSink, StorageConfig, schema
+from jrr_postgres.queries import Queries
+from jrr_postgres.testing import execute
+
+from jrr_core.errors import ConfigError
+from jrr_core.events import Trade
+from jrr_core.instrument import Instrument
+from jrr_core.testing import samples
+
+pytestmark = pytest.mark.every_server
+
+
+def on(dsn: str, work: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def test_every_version_is_recorded(dsn: str) -> None:
+    async def make(connection: Any) -> list[int]:
+        await schema.prepare(connection, "jrr")
+        await schema.prepare(connection, "jrr")
+        return [row[0] for row in await connection.fetch("SELECT version FROM jrr.schema_version ORDER BY 1")]
+
+    assert on(dsn, make) == [step.version for step in schema.STEPS]
+
+
+@pytest.mark.parametrize("old", range(1, schema.VERSION))
+def test_an_older_schema_is_brought_forward_with_its_rows(dsn: str, old: int) -> None:
+    async def make(connection: Any) -> None:
+        await schema.prepare(connection, "jrr", old)
+        await connection.execute(
+            "INSERT INTO jrr.streams (exchange, symbol) VALUES ('old', 'A');"
+            "CREATE TABLE jrr.stored_trades_20240101 PARTITION OF jrr.stored_trades "
+            "FOR VALUES FROM ('2024-01-01 00:00+00') TO ('2024-01-02 00:00+00');"
+            "INSERT INTO jrr.stored_trades SELECT '2024-01-01 10:00+00', '2024-01-01 10:00+00', 7, id, 1, 0, 0, true, "
+            "1.50, 2, NULL, NULL FROM jrr.streams"
+        )
+        assert await connection.fetchval("SELECT price FROM jrr.trades") == Decimal("1.50")
+
+    async def after() -> list[Trade]:
+        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
+        await sink.open()
+        await sink.write([samples.trade(1)])
+        await sink.close()
+        async with Queries(StorageConfig(dsn=dsn)) as store:
+            return [event async for event in store.trades("old", "A")]
+
+    on(dsn, make)
+    assert [(event.trade_id, str(event.price)) for event in asyncio.run(after())] == [("7", "1.50")]
+    assert on(dsn, lambda c: c.fetchval("SELECT max(version) FROM jrr.schema_version")) == schema.VERSION
+
+
+def test_a_newer_schema_is_refused_with_both_versions_and_the_cure(dsn: str) -> None:
+    async def make(connection: Any) -> None:
+        await schema.prepare(connection, "jrr")
+        await connection.execute("INSERT INTO jrr.schema_version (version, what) VALUES (99, 'the future')")
+
+    on(dsn, make)
+    with pytest.raises(ConfigError, match=rf"version 99.*up to {schema.VERSION}.*install a newer"):
+        asyncio.run(PostgresSink(StorageConfig(dsn=dsn)).open())
+
+
+def test_another_programs_tables_are_refused_and_left(dsn: str) -> None:
+    asyncio.run(execute(dsn, "CREATE SCHEMA jrr", "CREATE TABLE jrr.theirs (x int)"))
+    with pytest.raises(ConfigError, match=r"tables of another program; set sinks\.postgres\.schema"):
+        asyncio.run(PostgresSink(StorageConfig(dsn=dsn)).open())
+    assert on(dsn, lambda c: c.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'jrr'")) == 1
+
+
+def test_a_server_that_is_too_old_is_refused(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "OLDEST_SERVER", 990_000)
+    with pytest.raises(ConfigError, match="needs 99 or newer"):
+        asyncio.run(PostgresSink(StorageConfig(dsn=dsn)).open())
+
+
+def test_instruments_keep_the_history_of_their_terms(dsn: str) -> None:
+    item = Instrument("ex", "A", "A", "USDT", None, "spot", Decimal("0.10"), None, None, None, "A-USDT")
+
+    async def write() -> list[int]:
+        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
+        await sink.open()
+        try:
+            finer = evolve(item, tick_size=Decimal("0.01"))
+            states = (item, item, evolve(item, status="BREAK"), finer, finer)
+            return [(await sink.write([state])).written for state in states]
+        finally:
+            await sink.close()
+
+    assert asyncio.run(write()) == [1, 0, 1, 1, 0]
+    query = "SELECT tick_size, valid_to IS NULL, status FROM jrr.instrument_versions ORDER BY valid_from"
+    history = [tuple(row) for row in on(dsn, lambda c: c.fetch(query))]
+    assert history == [(Decimal("0.10"), False, "BREAK"), (Decimal("0.01"), True, "")]
+    query = "SELECT max(valid_to) <= max(valid_from) FROM jrr.instrument_versions"
+    assert on(dsn, lambda c: c.fetchval(query)) is True
