@@ -124,7 +124,7 @@ def test_ends_and_counts_of_streams(store: StorageConfig) -> None:
     counts = ask(store, lambda q: q.counts())
     assert counts["ex", "trade"] == len(TRADES) + 1
     assert counts["ex", "book"] == len(DELTAS) + 1
-    rows = {}
+    rows: dict[tuple[str, str], int] = {}
     for item in ask(store, lambda q: q.volume()):
         rows[item.channel, item.symbol] = rows.get((item.channel, item.symbol), 0) + item.rows
     assert rows["trade", "A"] == len(TRADES)

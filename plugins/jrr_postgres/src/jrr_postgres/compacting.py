@@ -1,7 +1,5 @@
 """Compaction in a process of its own, so that computing it takes nothing from collecting.
 
-    python -m jrr_postgres.compacting < settings
-
 The settings, secrets among them, come by standard input as JSON; what was
 compacted goes to standard output, a line each. It ends with its parent.
 """
@@ -31,7 +29,7 @@ async def in_child(settings: StorageConfig, before: date) -> tuple[list[str], li
     cancelled call stops the child, which leaves every day as it was or done.
     """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__,
+        sys.executable, "-c", f"from {__name__} import main; main()",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip
@@ -90,6 +88,7 @@ async def _main() -> None:
     os._exit(0)  # the thread that reads standard input waits for ever
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Be the child."""
     os.nice(_NICE)
     asyncio.run(_main())
