@@ -1,13 +1,14 @@
 """Partitions: made ahead and when a row needs one, let go of when their time is over."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
 from jrr_postgres import PostgresSink, StorageConfig
-from jrr_postgres.partitions import retire
+from jrr_postgres.partitions import retire, summarize
 
 from jrr_core.events import Candle, Connected, Disconnected
 from jrr_core.testing import samples
@@ -62,6 +63,20 @@ def test_a_partition_dropped_behind_the_writer_is_made_again(dsn: str) -> None:
         return [(await sink.write([OLD])).written, await connection.fetchval("SELECT count(*) FROM jrr.trades")]
 
     assert with_sink(dsn, work) == [1, 1]
+
+
+def test_the_newest_rows_are_found_by_the_index_on_time(dsn: str) -> None:
+    now = time.time_ns()
+
+    async def work(sink: PostgresSink, connection: Any) -> Any:
+        for first in range(0, 20_000, 5000):
+            numbers = range(first, first + 5000)
+            await sink.write([samples.trade(n, ts_event=now + n, ts_recv=now + n) for n in numbers])
+        index = f"stored_trades_{datetime.now(UTC):%Y%m%d}_time"
+        await summarize(connection, "jrr")
+        return await connection.fetchval("SELECT brin_summarize_new_values($1::regclass)", f"jrr.{index}")
+
+    assert with_sink(dsn, work) == 0
 
 
 def test_what_is_past_its_retention_goes_and_coverage_stops_claiming_it(dsn: str) -> None:

@@ -17,12 +17,13 @@ from jrr_core.journal import say, say_seldom
 from . import compacting
 from .compact import closed_before
 from .failures import ERRORS
-from .partitions import Partitions, retire
+from .partitions import Partitions, retire, summarize
 from .queries import Queries
 from .server import Server
 
 _TICK_S = 5.0
 _PARTITIONS_S = 600.0
+_SUMMARIZE_S = 30.0
 _COMPACT_S = 3600.0
 # A checkpoint is taken of a moment whose deltas are surely stored.
 _BEHIND_NS = 2_000_000_000
@@ -44,6 +45,7 @@ class Maintenance:
         while True:
             await asyncio.sleep(_TICK_S)
             await self._when_due("partitions", _PARTITIONS_S, self.partitions)
+            await self._when_due("summaries", _SUMMARIZE_S, self.summaries)
             if self._settings.checkpoint_s:
                 await self._when_due("checkpoints", self._settings.checkpoint_s, self.checkpoints)
             if self._settings.compact:
@@ -60,6 +62,11 @@ class Maintenance:
             names = ", ".join(gone)
             say(logging.INFO, "partitions_retired", f"postgres: past their retention, {settings.retired}: {names}",
                 sink="postgres", partitions=gone)  # fmt: skip
+
+    async def summaries(self) -> None:
+        """Let queries between two times find the rows of the last minutes by index."""
+        async with self._server.connection() as connection:
+            await summarize(connection, self._settings.schema)
 
     async def checkpoints(self) -> None:
         """Write the whole books of a moment ago, of those that changed enough since the last time."""

@@ -129,6 +129,21 @@ async def retire(
     return done
 
 
+async def summarize(connection: Any, schema: str) -> None:
+    """Bring the indexes on time of the newest partitions up to date.
+
+    Such an index knows a piece of a table only once it was summarized, which
+    the server else does when it next cleans the table up.
+    """
+    await connection.execute(
+        "SELECT brin_summarize_new_values(c.oid) FROM pg_class c WHERE c.relnamespace = to_regnamespace($1) "
+        "AND c.relkind = 'i' AND c.relname ~ '^stored_.*_time$' AND pg_relation_size(c.oid) > 0 "
+        "AND c.relname ~ ANY (ARRAY(SELECT to_char(now() AT TIME ZONE 'UTC' - d * interval '1 day', f) "
+        "FROM unnest(ARRAY[0, 1]) d, unnest(ARRAY['YYYYMMDD', 'YYYYMM']) f))",
+        schema,
+    )
+
+
 _LEAVES = """
     SELECT c.relname, p.relname, i.inhdetachpending FROM pg_class c
     LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = i.inhparent
