@@ -10,7 +10,7 @@ from jrr_core.events import Candle, Trade
 from jrr_core.store import Selection
 
 from .rows import ns_of, raw_time
-from .scan import Scan
+from .scan import Scan, in_order
 from .tables import TABLES
 
 _TRADES = next(table for table in TABLES if table.event is Trade)
@@ -68,7 +68,8 @@ class Resampling:
         first = evolve(scan, chosen=evolve(scan.chosen, ts_from=ts_from, ts_to=ts_to, limit=1))
         begin = self._length.begin(min([_time(trade) async for trade in first.events(connection)]))
         while True:
-            start = max(begin, self._length.begin(end - back))
+            # The calendar has no years before 1, so how far back is measured before months are counted.
+            start = self._length.begin(max(begin, end - back))
             found = [candle async for candle in self._between(connection, scan, start, end)]
             if len(found) >= limit or start == begin:
                 return found[-limit:] if limit else []
@@ -93,7 +94,7 @@ class Resampling:
         schema = self._schema
         ordered = (
             f"SELECT {self._bucket()} AS begin, t.* FROM ({scan.unordered()}) t "
-            "ORDER BY begin, coalesce(t.ts_event, t.ts_recv), t.event_ns, t.trade_id"
+            f"ORDER BY begin, {in_order(_TRADES)}"
         )
         return (
             f"SELECT begin, {schema}.last(ts_recv), {schema}.last(recv_ns), {schema}.first(price), max(price), "

@@ -98,7 +98,7 @@ class Scan:
 
     def query(self, backwards: bool = False) -> str:
         """Return the SELECT in order of time: $1 the streams, $2 and $3 the window."""
-        return f"{self.unordered()} ORDER BY {_order(self.table, 'DESC' if backwards else 'ASC')}"
+        return f"{self.unordered()} ORDER BY {in_order(self.table, 'DESC' if backwards else 'ASC')}"
 
     def unordered(self) -> str:
         """Return the SELECT without an order."""
@@ -138,7 +138,8 @@ async def spans_of(connection: Any, schema: str, table: Table) -> list[Span]:
     return sorted([Span.named(row[0]) for row in found], key=lambda span: span.start)
 
 
-def _order(table: Table, direction: str) -> str:
+def in_order(table: Table, direction: str = "ASC") -> str:
+    """Return the ORDER BY terms over `t` that put a table's rows in order of time, those of one time by KEY."""
     times = ("t.open_time",) if table.time == "open_time" else (
         "coalesce(t.ts_event, t.ts_recv)", "CASE WHEN t.ts_event IS NULL THEN t.recv_ns ELSE t.event_ns END"
     )  # fmt: skip

@@ -1,0 +1,147 @@
+"""Candles made by the server are those the core makes of the same trades."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import asyncpg
+import pytest
+from jrr_postgres import PostgresSink, StorageConfig
+from jrr_postgres.compact import compact
+from jrr_postgres.queries import Queries
+from jrr_postgres.testing import Home, fresh_database
+
+from jrr_core.candles import resampled
+from jrr_core.errors import ConfigError
+from jrr_core.events import Candle, Trade
+from jrr_core.store import EVERYTHING, Selection
+
+INTERVALS = ["1s", "1m", "15m", "4h", "1d", "1w", "1M", "3M"]
+
+
+def ns(moment: datetime) -> int:
+    return int(moment.timestamp()) * 10**9
+
+
+# The turn of a year, of a quarter and of a week, and a leap day.
+STARTS = [
+    ns(datetime(2023, 12, 31, 23, 58, tzinfo=UTC)),
+    ns(datetime(2024, 2, 29, 11, tzinfo=UTC)),
+    ns(datetime(2024, 3, 31, 23, 59, 50, tzinfo=UTC)),
+]
+
+
+def _trades() -> list[Trade]:
+    """Return trades in order of time: bursts within a microsecond, pauses of hours, some without a time."""
+    rng = random.Random(3)
+    found: list[Trade] = []
+    for start in STARTS:
+        ts = start
+        for _ in range(120):
+            ts += rng.choice((1, 300, 700, 999_999_999, 5 * 10**9, 61 * 10**9, 3600 * 10**9))
+            event = None if rng.random() < 0.2 else ts
+            recv = ts if event is None else ts + 1234
+            price, amount = Decimal(rng.randrange(900, 1100)) / 100, Decimal(rng.randrange(1, 10**9)) / 10**8
+            # Ids fall while time rises: the order is that of time.
+            number = str(10_000 - len(found))
+            found.append(Trade("ex", "A", event, recv, price, amount, "buy", number, rng.randrange(1, 4)))
+    return found
+
+
+TRADES = _trades()
+# The same trades in other numberings, of which each alone would make other volumes.
+SPACED = [
+    Trade("ex", symbol, trade.ts_event, trade.ts_recv, trade.price, amount, "sell", trade.trade_id, id_space=space)
+    for symbol, space, amount in (("S", "zz", Decimal(1)), ("S", "agg", Decimal(2)), ("M", "agg", Decimal(1)))
+    for trade in TRADES[:50]
+]
+PLAIN = [Trade("ex", "M", t.ts_event, t.ts_recv, t.price, Decimal(5), "sell", t.trade_id) for t in TRADES[:50]]
+
+
+@pytest.fixture(scope="module", params=["rows", "blocks"])
+def store(request: pytest.FixtureRequest, home: Home) -> Iterator[StorageConfig]:
+    """The trades as rows; then the same with their days packed."""
+    with fresh_database(home.shared()) as dsn:
+        settings = StorageConfig(dsn=dsn, compact=False)
+        asyncio.run(_fill(settings, request.param == "blocks"))
+        yield settings
+
+
+async def _fill(settings: StorageConfig, packed: bool) -> None:
+    sink = PostgresSink(settings)
+    await sink.open()
+    for batch in (TRADES, SPACED, PLAIN):
+        assert (await sink.write(batch)).written == len(batch)
+    await sink.close()
+    if packed:
+        connection = await asyncpg.connect(settings.dsn)
+        await compact(connection, settings.schema, date(2024, 6, 1), print)
+        assert await connection.fetchval("SELECT count(*) FROM jrr.stored_trades") == 0
+        await connection.close()
+
+
+def candles(settings: StorageConfig, symbol: str, interval: str, chosen: Selection = EVERYTHING) -> list[Candle]:
+    async def ask() -> list[Candle]:
+        async with Queries(settings) as queries:
+            return [candle async for candle in queries.resample("ex", symbol, interval, chosen)]
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_every_interval_is_that_of_the_core(store: StorageConfig, interval: str) -> None:
+    assert candles(store, "A", interval) == list(resampled(TRADES, interval))
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_bounds_are_those_of_the_beginnings(store: StorageConfig, interval: str) -> None:
+    expected = list(resampled(TRADES, interval))
+    inside = expected[len(expected) // 3].open_time
+    for ts_from, ts_to in (
+        (inside, None),
+        (inside + 1, None),
+        (None, inside),
+        (None, inside + 1),
+        (inside, inside + 1),
+    ):
+        wanted = [
+            candle
+            for candle in expected
+            if (ts_from is None or candle.open_time >= ts_from) and (ts_to is None or candle.open_time < ts_to)
+        ]
+        assert candles(store, "A", interval, Selection(ts_from=ts_from, ts_to=ts_to)) == wanted, (ts_from, ts_to)
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("limit", [0, 1, 3, 10_000])
+def test_a_limit_takes_the_first_or_the_newest(store: StorageConfig, interval: str, limit: int) -> None:
+    expected = list(resampled(TRADES, interval))
+    assert candles(store, "A", interval, Selection(limit=limit)) == expected[:limit]
+    newest = candles(store, "A", interval, Selection(limit=limit, newest=True))
+    assert newest == (expected[-limit:] if limit else [])
+
+
+def test_the_newest_before_a_time_are_found_across_a_long_pause(store: StorageConfig) -> None:
+    expected = [candle for candle in resampled(TRADES, "1m") if candle.open_time < STARTS[1] + 3600 * 10**9]
+    end = expected[-1].open_time + 1
+    assert candles(store, "A", "1m", Selection(ts_to=end, limit=40, newest=True)) == expected[-40:]
+
+
+def test_one_numbering_is_summed_the_plain_one_where_there_is_one(store: StorageConfig) -> None:
+    assert {candle.volume % 2 for candle in candles(store, "S", "1s")} == {0}
+    assert {candle.volume % 5 for candle in candles(store, "M", "1s")} == {0}
+    counted = sum(candle.trade_count or 0 for candle in candles(store, "S", "1d"))
+    assert counted == 50
+
+
+def test_a_symbol_without_trades_has_no_candles(store: StorageConfig) -> None:
+    assert candles(store, "none", "1m") == []
+    after = Selection(ts_from=TRADES[-1].ts_recv + 10**18)
+    assert candles(store, "A", "1m", after) == []
+
+
+def test_an_interval_that_is_none_is_refused(store: StorageConfig) -> None:
+    with pytest.raises(ConfigError, match="not an interval"):
+        candles(store, "A", "7x")
