@@ -6,6 +6,7 @@ new one; `status` and `active` say how things are now and are changed in place.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from attrs import fields
@@ -15,13 +16,8 @@ from jrr_core.instrument import Instrument
 COLUMNS = tuple([field.name for field in fields(Instrument)])
 _STATE = ("status", "active")
 _TERMS = tuple([name for name in COLUMNS if name not in ("exchange", "symbol", *_STATE)])
-_TYPES = {
-    "tick_size": "numeric",
-    "lot_size": "numeric",
-    "contract_size": "numeric",
-    "expiry": "bigint",
-    "active": "boolean",
-}
+_NUMBERS = ("tick_size", "lot_size", "contract_size")
+_TYPES = {"expiry": "bigint", "active": "boolean"}
 
 
 async def write(connection: Any, schema: str, items: Sequence[Instrument]) -> int:
@@ -29,10 +25,11 @@ async def write(connection: Any, schema: str, items: Sequence[Instrument]) -> in
 
     Of several items of one symbol the last counts.
     """
-    rows = {(item.exchange, item.symbol): tuple([getattr(item, name) for name in COLUMNS]) for item in items}
+    rows = {(item.exchange, item.symbol): tuple([_value(item, name) for name in COLUMNS]) for item in items}
     columns = [*zip(*rows.values(), strict=True)]
     source = ", ".join([f"${number}::{_TYPES.get(name, 'text')}[]" for number, name in enumerate(COLUMNS, start=1)])
-    given = f"WITH given AS (SELECT * FROM unnest({source}) AS given ({', '.join(COLUMNS)}))"
+    shown = ", ".join([f"{name}::numeric" if name in _NUMBERS else name for name in COLUMNS])
+    given = f"WITH given AS (SELECT {shown} FROM unnest({source}) AS given ({', '.join(COLUMNS)}))"
     same = "v.exchange = given.exchange AND v.symbol = given.symbol AND v.valid_to IS NULL"
     table = f"{schema}.instrument_versions"
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"{schema} instruments")
@@ -54,6 +51,12 @@ async def write(connection: Any, schema: str, items: Sequence[Instrument]) -> in
         *columns,
     )
     return _count(changed) + _count(added)
+
+
+def _value(item: Instrument, name: str) -> Any:
+    value = getattr(item, name)
+    # Numbers go as text: the driver's own form of one beyond the server's range is that of 0.
+    return Decimal.__str__(value) if name in _NUMBERS and value is not None else value
 
 
 def _listed(names: Sequence[str], table: str) -> str:
