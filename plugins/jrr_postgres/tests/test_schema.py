@@ -2,22 +2,27 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
 import pytest
-from attrs import evolve
 from jrr_postgres import PostgresSink, StorageConfig, schema
+from jrr_postgres.compact import compact
 from jrr_postgres.queries import Queries
+from jrr_postgres.tables import RELATIONS, TABLES
 from jrr_postgres.testing import execute
 
 from jrr_core.errors import ConfigError
 from jrr_core.events import Trade
-from jrr_core.instrument import Instrument
 from jrr_core.testing import samples
 
 pytestmark = pytest.mark.every_server
+NUMBERS = {
+    "price", "amount", "bid_price", "bid_amount", "ask_price", "ask_amount", "open", "high", "low", "close", "volume",
+    "quote_volume", "rate", "mark_price", "index_price", "value", "tick_size", "lot_size", "contract_size",
+}  # fmt: skip
 
 
 def on(dsn: str, work: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -63,6 +68,10 @@ def test_an_older_schema_is_brought_forward_with_its_rows(dsn: str, old: int) ->
 
     on(dsn, make)
     assert [(event.trade_id, str(event.price)) for event in asyncio.run(after())] == [("7", "1.50")]
+    # The blocks that came later take the rows that were there before.
+    (packed,) = on(dsn, lambda c: compact(c, "jrr", date(2024, 1, 2), print))
+    assert (packed.relation, packed.rows, packed.left) == ("trades", 2, 0)
+    assert [(event.trade_id, str(event.price)) for event in asyncio.run(after())] == [("7", "1.50")]
     assert on(dsn, lambda c: c.fetchval("SELECT max(version) FROM jrr.schema_version")) == schema.VERSION
 
 
@@ -89,22 +98,29 @@ def test_a_server_that_is_too_old_is_refused(dsn: str, monkeypatch: pytest.Monke
         asyncio.run(PostgresSink(StorageConfig(dsn=dsn)).open())
 
 
-def test_instruments_keep_the_history_of_their_terms(dsn: str) -> None:
-    item = Instrument("ex", "A", "A", "USDT", None, "spot", Decimal("0.10"), None, None, None, "A-USDT")
+def test_the_views_have_exact_types(dsn: str) -> None:
+    """Times are timestamptz with the nanoseconds beside them, prices numeric, levels jsonb: no float anywhere."""
 
-    async def write() -> list[int]:
-        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
-        await sink.open()
-        try:
-            finer = evolve(item, tick_size=Decimal("0.01"))
-            states = (item, item, evolve(item, status="BREAK"), finer, finer)
-            return [(await sink.write([state])).written for state in states]
-        finally:
-            await sink.close()
+    async def types(connection: Any) -> dict[tuple[str, str], str]:
+        await schema.prepare(connection, "jrr")
+        rows = await connection.fetch(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'jrr' "
+            "AND table_name IN (SELECT viewname FROM pg_views WHERE schemaname = 'jrr')"
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
 
-    assert asyncio.run(write()) == [1, 0, 1, 1, 0]
-    query = "SELECT tick_size, valid_to IS NULL, status FROM jrr.instrument_versions ORDER BY valid_from"
-    history = [tuple(row) for row in on(dsn, lambda c: c.fetch(query))]
-    assert history == [(Decimal("0.10"), False, "BREAK"), (Decimal("0.01"), True, "")]
-    query = "SELECT max(valid_to) <= max(valid_from) FROM jrr.instrument_versions"
-    assert on(dsn, lambda c: c.fetchval(query)) is True
+    found = on(dsn, types)
+    assert {view for view, _ in found} == {*RELATIONS, "instruments", "stream_events", "coverage"}
+    for (view, column), kind in found.items():
+        if (column.startswith("ts_") and not column.endswith("_ns")) or column.endswith("_time"):
+            assert kind == "timestamp with time zone", (view, column)
+            assert found[view, f"{column}_ns"] == "bigint", (view, column)
+        if column in NUMBERS:
+            assert kind == "numeric", (view, column)
+        if column in ("bids", "asks"):
+            assert kind == "jsonb", (view, column)
+    assert not {"double precision", "real", "timestamp without time zone"} & {*found.values()}
+    for table in TABLES:
+        assert {"exchange", "symbol", "ts_event", "ts_recv", *table.event.fields()} <= {
+            column for view, column in found if view == table.view
+        }
