@@ -72,8 +72,8 @@ async def _start(connection: Any, schema: str, streams: Any, ts: int) -> BookSna
     snapshot = await _snapshot(connection, schema, streams, ts)
     row = await connection.fetchrow(
         f"SELECT stream, ts, ts_ns, recv, recv_ns, sequence, levels FROM {schema}.checkpoints "
-        "WHERE stream = ANY ($1) AND ts <= $2 ORDER BY ts DESC LIMIT 1",
-        [*streams], raw_time(ts),
+        "WHERE stream = ANY ($1) AND ts <= $2 AND (ts, ts_ns) <= ($2, $3) ORDER BY ts DESC, ts_ns DESC LIMIT 1",
+        [*streams], raw_time(ts), ts % 1000,
     )  # fmt: skip
     if row is None:
         return snapshot

@@ -93,8 +93,7 @@ class Resampling:
         """Return the SELECT of the candles: $1 the streams, $2 and $3 the times."""
         schema = self._schema
         ordered = (
-            f"SELECT {self._bucket()} AS begin, t.* FROM ({scan.unordered()}) t "
-            f"ORDER BY begin, {in_order(_TRADES)}"
+            f"SELECT {self._bucket()} AS begin, t.* FROM ({scan.unordered()}) t ORDER BY begin, {in_order(_TRADES)}"
         )
         return (
             f"SELECT begin, {schema}.last(ts_recv), {schema}.last(recv_ns), {schema}.first(price), max(price), "

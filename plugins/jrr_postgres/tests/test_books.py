@@ -1,0 +1,184 @@
+"""A book of the past is the one its events make, from wherever it is begun; where it may not be, it says so."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+from jrr_postgres import PostgresSink, StorageConfig
+from jrr_postgres.compact import compact
+from jrr_postgres.queries import Queries
+from jrr_postgres.testing import Home, fresh_database
+
+from jrr_core.book import BookState
+from jrr_core.events import BookDelta, BookSnapshot, Connected, Disconnected, Gap
+from jrr_core.levels import Levels
+
+T0 = 1_704_153_300 * 10**9  # 2024-01-01 23:55 UTC: the events lie in two days
+STEP = 2_345_678_901
+KEPT_AT = 220
+"""The delta whose book is kept as the checkpoint of symbol K."""
+
+
+def at(number: int) -> int:
+    return T0 + number * STEP
+
+
+END = at(301)
+
+
+def whole(symbol: str, number: int) -> BookSnapshot:
+    bids, asks = Levels([("100", "1"), ("99.5", str(number + 1))]), Levels([("101", "1"), ("102.5", "3")])
+    return BookSnapshot("ex", symbol, at(number), at(number) + 11, bids, asks, None, 5000 + number)
+
+
+def deltas(symbol: str, first: int, last: int) -> list[BookDelta]:
+    """Numbers `first` to `last`: levels come, change and go on both sides."""
+    return [
+        BookDelta(
+            "ex", symbol, at(n), at(n) + 11, Levels([(f"{99 - n % 17}.5", f"{n % 4}.000")]),
+            Levels([(f"{101 + n % 23}.0", "0.000" if n % 5 == 0 else f"{n}.500")]), 5000 + n, 5000 + n, 4999 + n,
+        )
+        for n in range(first, last + 1)
+    ]  # fmt: skip
+
+
+def events(symbol: str) -> list[BookSnapshot | BookDelta]:
+    """A whole book, deltas, a second whole book at number 150, and deltas behind it."""
+    return [whole(symbol, 0), *deltas(symbol, 1, 149), whole(symbol, 150), *deltas(symbol, 151, 300)]
+
+
+def partial(number: int) -> BookSnapshot:
+    side = Levels([(str(number), "1"), (str(number - 1), "2")])
+    return BookSnapshot("ex", "P", None, at(number), side, side, 5, None)
+
+
+@pytest.fixture(scope="module", params=["rows", "blocks"])
+def store(request: pytest.FixtureRequest, home: Home) -> Iterator[StorageConfig]:
+    """A is whole, K has a checkpoint as well, P only partial books, B a broken chain, G a gap in coverage."""
+    with fresh_database(home.shared()) as dsn:
+        settings = StorageConfig(dsn=dsn, compact=False)
+        asyncio.run(_fill(settings, request.param == "blocks"))
+        yield settings
+
+
+async def _fill(settings: StorageConfig, packed: bool) -> None:
+    sink = PostgresSink(settings)
+    await sink.open()
+    for symbol in ("A", "K", "G"):
+        await sink.write([Connected("ex", symbol, None, T0 - 1, "book", "s1", ts_from=T0 - 1)])
+        await sink.write(events(symbol))
+    await sink.write([partial(n) for n in range(5, 200, 5)])
+    await sink.write(
+        [whole("B", 0), *deltas("B", 1, 49), *deltas("B", 60, 149), whole("B", 150), *deltas("B", 151, 200)]
+    )
+    await sink.write([Gap("ex", "G", None, at(60), "book", "s1", "lost", 3, at(50), at(60))])
+    await sink.write([Disconnected("ex", name, None, END, "book", "s1", "done", ts_to=END) for name in ("A", "K", "G")])
+    await sink.close()
+    connection = await asyncpg.connect(settings.dsn)
+    await _keep(settings, connection)
+    if packed:
+        await compact(connection, settings.schema, date(2024, 1, 3), print)
+        assert await connection.fetchval("SELECT count(*) FROM jrr.stored_book_deltas") == 0
+    await connection.close()
+
+
+async def _keep(settings: StorageConfig, connection: Any) -> None:
+    """Store the checkpoint of K at one of its deltas."""
+    async with Queries(settings) as queries:
+        rows = await queries.checkpoints(T0, at(KEPT_AT))
+    number = await connection.fetchval("SELECT id FROM jrr.streams WHERE symbol = 'K' AND part IS NULL LIMIT 1")
+    ((stream, ts, recv, sequence, levels),) = [row for row in rows if row[0] == number]
+    time = "timestamptz 'epoch' + (${0}::bigint / 1000) * interval '1 microsecond', ${0}::bigint % 1000"
+    await connection.execute(
+        "INSERT INTO jrr.checkpoints (stream, ts, ts_ns, recv, recv_ns, sequence, levels) "
+        f"VALUES ($1, {time.format(2)}, {time.format(3)}, $4, $5)", stream, ts, recv, sequence, levels,
+    )  # fmt: skip
+
+
+def book_at(settings: StorageConfig, symbol: str, ts: int, depth: int | None = None) -> BookState | None:
+    async def ask() -> BookState | None:
+        async with Queries(settings) as queries:
+            return await queries.book_at("ex", symbol, ts, depth)
+
+    return asyncio.run(ask())
+
+
+def by_hand(told: Sequence[BookSnapshot | BookDelta], ts: int) -> tuple[Any, Any, int | None]:
+    """Return bids and asks, best first, and the sequence, of the events up to `ts`."""
+    bids: dict[Decimal, Decimal] = {}
+    asks: dict[Decimal, Decimal] = {}
+    sequence = None
+    for event in told:
+        if (event.ts_event or event.ts_recv) > ts:
+            break
+        sequence = event.sequence
+        for side, levels in ((bids, event.bids), (asks, event.asks)):
+            if isinstance(event, BookSnapshot):
+                side.clear()
+            side.update(levels.decimals())
+            for price in [price for price, amount in side.items() if not amount]:
+                del side[price]
+    return tuple(sorted(bids.items(), reverse=True)), tuple(sorted(asks.items())), sequence
+
+
+@pytest.mark.parametrize("symbol", ["A", "K"])
+@pytest.mark.parametrize("number", [0, 1, 128, 149, 150, 151, KEPT_AT - 1, KEPT_AT, KEPT_AT + 1, 300])
+@pytest.mark.parametrize("off_ns", [-1, 0, 1])
+def test_it_is_the_one_its_events_make_to_the_nanosecond(
+    store: StorageConfig, symbol: str, number: int, off_ns: int
+) -> None:
+    ts = at(number) + off_ns
+    state = book_at(store, symbol, ts)
+    if number == 0 and off_ns < 0:
+        assert state is None
+        return
+    assert state is not None
+    assert (state.bids, state.asks, state.sequence) == by_hand(events(symbol), ts)
+    assert state.intact
+
+
+def test_depth_cuts_each_side(store: StorageConfig) -> None:
+    state = book_at(store, "A", at(140), 3)
+    bids, asks, _ = by_hand(events("A"), at(140))
+    assert state is not None
+    assert (state.bids, state.asks) == (bids[:3], asks[:3])
+
+
+def test_partial_books_answer_with_the_last_of_them(store: StorageConfig) -> None:
+    assert book_at(store, "P", at(5) - 1) is None
+    for number, expected in ((5, 5), (9, 5), (10, 10), (195, 195)):
+        state = book_at(store, "P", at(number))
+        assert state is not None
+        assert state.ts == at(expected)
+        assert [price for price, _ in state.bids] == [expected, expected - 1]
+
+
+def test_a_broken_chain_stops_at_what_was_sure_until_the_next_whole_book(store: StorageConfig) -> None:
+    before, broken, after = (book_at(store, "B", at(number)) for number in (49, 100, 151))
+    assert before is not None
+    assert broken is not None
+    assert after is not None
+    assert before.intact
+    assert not broken.intact
+    assert "updates are missing" in (broken.reason or "")
+    assert (broken.bids, broken.asks, broken.sequence) == by_hand(events("B"), at(49))
+    assert after.intact
+    assert (after.bids, after.asks, after.sequence) == by_hand(events("B"), at(151))
+
+
+def test_a_gap_in_coverage_makes_it_doubtful_until_the_next_whole_book(store: StorageConfig) -> None:
+    before, doubtful, after = (book_at(store, "G", at(number)) for number in (49, 100, 151))
+    assert before is not None
+    assert doubtful is not None
+    assert after is not None
+    assert (before.intact, doubtful.intact, after.intact) == (True, False, True)
+    assert "interrupted" in (doubtful.reason or "")
+
+
+def test_nothing_stored_is_no_book(store: StorageConfig) -> None:
+    assert book_at(store, "A", T0 - 10**12) is None
+    assert book_at(store, "none", at(100)) is None
