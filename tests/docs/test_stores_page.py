@@ -3,17 +3,20 @@
 import asyncio
 import re
 import sqlite3
+import textwrap
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
+from attrs import evolve
 from jrr_postgres import PostgresSink
 from jrr_postgres import StorageConfig as PostgresConfig
 from jrr_sqlite import SqliteSink, StorageConfig
 
-from jrr_core.events import MARKET_EVENTS
+from jrr_core.events import MARKET_EVENTS, Candle
 from jrr_core.testing.samples import samples
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +93,26 @@ def test_columns_and_queries_on_the_page_are_those_of_postgresql(dsn: str) -> No
         await connection.close()
 
     asyncio.run(check())
+
+
+def test_candles_of_postgresql_become_a_data_frame(dsn: str) -> None:
+    (code,) = re.findall(r"^```python\n([^`]*Queries[^`]*)^```", PAGE, re.MULTILINE)
+    code = code.replace("StorageConfig()", "StorageConfig(dsn=dsn)")
+    scope: dict[str, Any] = {}
+    exec(f"async def run(dsn):\n{textwrap.indent(code, '    ')}    return candles\n", scope)
+
+    candles = [candle for candle in samples(Candle) if candle.interval == "1m" and candle.closed]
+
+    async def run() -> Any:
+        sink = PostgresSink(PostgresConfig(dsn=dsn, compact=False))
+        await sink.open()
+        await sink.write([evolve(candle, exchange="binance", symbol="BTCUSDT") for candle in candles])
+        await sink.close()
+        return await scope["run"](dsn)
+
+    frame = asyncio.run(run())
+    assert [stamp.value for stamp in frame.index] == sorted({candle.open_time for candle in candles})
+    assert str(frame["close"].dtype) == "float64"
 
 
 def test_queries_are_found_on_the_pages() -> None:
