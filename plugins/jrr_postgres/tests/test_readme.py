@@ -1,19 +1,25 @@
-"""What the plugin's page shows runs: its SQL, its Python, its roles."""
+"""What the plugin's page shows runs: its SQL, its Python, its roles; the settings it names are settings."""
 
 import asyncio
 import re
 import textwrap
+import tomllib
 from pathlib import Path
 
 import asyncpg
+import attrs
+import pytest
 from jrr_postgres import PostgresSink, StorageConfig
-from jrr_postgres.testing import PASSWORD_ROLE, Server, execute
+from jrr_postgres.queries import Queries
+from jrr_postgres.testing import Server, execute
 
 from jrr_core.testing.samples import trade
 
 PAGE = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
-ROLES, GRANTS, BETWEEN = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+ROLES, GRANTS, *QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 (READING,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+(RETENTION,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+SETTINGS = dict(re.findall(r"^\| `(\w+)` \| (?:`?([\w.]+)`?)? ?\|", PAGE, re.MULTILINE))
 
 
 def _as(server: Server, user: str) -> str:
@@ -32,13 +38,16 @@ def test_the_roles_of_the_page_write_and_read(own_server: Server) -> None:
         await execute(own_server.dsn(), *[line for line in ROLES.split(";") if line.strip()])
         await _collect(_as(own_server, "collector"))
         await execute(_as(own_server, "collector"), GRANTS)
+        async with Queries(StorageConfig(dsn=_as(own_server, "researcher"))) as store:
+            assert sum((await store.counts()).values()) == 20
         connection = await asyncpg.connect(_as(own_server, "researcher"))
-        assert await connection.fetchval("SELECT count(*) FROM jrr.trades") == 20
-        await connection.fetch(BETWEEN)
+        for query in QUERIES:
+            await connection.fetch(query)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("DELETE FROM jrr.streams")
         await connection.close()
 
     asyncio.run(run())
-    assert PASSWORD_ROLE not in ROLES
 
 
 def test_the_python_of_the_page_runs(dsn: str) -> None:
@@ -55,3 +64,13 @@ def test_the_python_of_the_page_runs(dsn: str) -> None:
         assert len(await scope["main"](dsn, None, 2**62)) == 20  # type: ignore[operator]  # made by exec
 
     asyncio.run(run())
+
+
+def test_the_settings_of_the_page_are_settings_with_their_defaults() -> None:
+    defaults = {field.name: field.default for field in attrs.fields(StorageConfig)}
+    assert len(SETTINGS) >= 10
+    for name, default in SETTINGS.items():
+        assert default in ("", str(defaults[name]), str(defaults[name]).lower()), name
+    assert StorageConfig(**tomllib.loads(RETENTION)["sinks"]["postgres"]).retention_days == {
+        "book_deltas": 90, "quotes": 30,
+    }  # fmt: skip
