@@ -245,10 +245,25 @@ def _portions(groups: dict[type, list[Any]]) -> list[Portion]:
                 dated = [event for event in events if event.ts_event is not None]
         if dated:
             near = table.near and any(_near_edge(event.ts_recv) for event in dated)
+            if near:
+                dated = _once(dated)
             portions.append(Portion(table, table.name, dated, near))
         if undated:
             portions.append(Portion(table, table.beside, undated))
     return sorted(portions, key=lambda portion: portion.relation)
+
+
+def _once(events: Iterable[Any]) -> list[Any]:
+    """Return the events without the copies among them, which no index sees where a partition's edge lies between."""
+    received: dict[tuple[Any, ...], int] = {}
+    found: list[Any] = []
+    for event in events:
+        key = (event.exchange, event.symbol, *event.key())
+        known = received.get(key)
+        if known is None or abs(event.ts_recv - known) > _EDGE_NS:
+            received[key] = event.ts_recv
+            found.append(event)
+    return found
 
 
 def _streams(groups: dict[type, list[Any]]) -> set[Key]:
