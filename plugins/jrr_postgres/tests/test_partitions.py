@@ -7,9 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import pytest
 from jrr_postgres import PostgresSink, StorageConfig
 from jrr_postgres.partitions import retire, summarize
 
+from jrr_core.errors import SinkRejected
 from jrr_core.events import Candle, Connected, Disconnected
 from jrr_core.testing import samples
 
@@ -110,36 +112,44 @@ def test_a_retired_partition_can_be_kept_elsewhere(dsn: str) -> None:
     assert with_sink(dsn, work) == 1
 
 
-def test_trades_fetched_again_a_day_later_are_known(dsn: str) -> None:
-    later = [samples.trade(n, ts_recv=OLD.ts_recv + 2 * DAY_NS) for n in range(50)]
+def test_a_detach_that_was_cut_off_is_finished(dsn: str) -> None:
+    """One of a pending detach, and one detached already, are still retired."""
 
     async def work(sink: PostgresSink, connection: Any) -> Any:
-        await sink.write([samples.trade(n) for n in range(0, 50, 2)])
-        return await sink.write(later)
+        await sink.write([OLD, samples.trade(1, ts_event=OLD.ts_recv + DAY_NS, trade_id="next")])
+        reader = await asyncpg.connect(dsn)
+        async with reader.transaction():
+            await reader.fetch("SELECT FROM jrr.trades")
+            await connection.execute("SET statement_timeout = '500ms'")
+            # The detach waits for the reader with its first half committed.
+            with pytest.raises(asyncpg.QueryCanceledError):
+                await connection.execute(
+                    "ALTER TABLE jrr.stored_trades DETACH PARTITION jrr.stored_trades_20240101 CONCURRENTLY"
+                )
+        await reader.close()
+        pending = await connection.fetchval("SELECT count(*) FROM pg_inherits WHERE inhdetachpending")
+        gone = await retire(connection, "jrr", {"trades": 2}, keep=False, today=date(2024, 2, 1))
+        left = await connection.fetchval("SELECT count(*) FROM jrr.trades")
+        return pending, gone, left, (await sink.write([OLD])).written
 
-    result = with_sink(dsn, work)
-    assert (result.written, result.duplicate) == (25, 25)
+    assert with_sink(dsn, work) == (1, ["stored_trades_20240101", "stored_trades_20240102"], 0, 1)
 
 
-def test_two_collectors_share_one_coverage(dsn: str) -> None:
-    """What one of them has is complete; what none has is a gap."""
-    t0, second = OLD.ts_recv, 10**9
+def test_months_end_with_their_last_day(dsn: str) -> None:
+    (candle, *_) = samples.samples(Candle)
 
-    def line(session: str, begin: int, end: int) -> list[Any]:
-        where = (OLD.exchange, OLD.symbol, None)
-        return [
-            Connected(*where, t0 + begin * second, "trade", session, ts_from=t0 + begin * second),
-            Disconnected(*where, t0 + end * second, "trade", session, "reset", ts_to=t0 + end * second),
-        ]
+    async def work(sink: PostgresSink, connection: Any) -> Any:
+        await sink.write([candle])
+        ends = [date(2024, 2, 1), date(2024, 2, 2)]
+        return [await retire(connection, "jrr", {"candles": 1}, keep=False, today=today) for today in ends]
 
-    async def work(first: PostgresSink, connection: Any) -> Any:
-        other = PostgresSink(first.settings)
-        await other.open()
-        await first.write(line("a", 0, 10))
-        await other.write(line("b", 5, 20))
-        await first.write(line("c", 15, 30))
-        await other.write(line("d", 40, 50))
-        await other.close()
-        return [((r.ts_from - t0) // second, (r.ts_to - t0) // second, r.state) for r in await first.coverage()]
+    assert with_sink(dsn, work) == [[], ["stored_candles_202401"]]
 
-    assert with_sink(dsn, work) == [(0, 30, "complete"), (30, 40, "gap"), (40, 50, "complete")]
+
+def test_a_time_beyond_the_calendar_is_a_bad_row(dsn: str) -> None:
+    async def work(sink: PostgresSink, connection: Any) -> Any:
+        with pytest.raises(SinkRejected):
+            await sink.write([samples.trade(1, ts_event=400_000 * DAY_NS * 10)])
+        return (await sink.write([OLD])).written
+
+    assert with_sink(dsn, work) == 1
