@@ -1,6 +1,7 @@
 """What the store holds of each stream: how many events, the last of them, where its numbers end.
 
-The last event is found by the unique index of its partition, not by reading rows.
+The last event is found by the unique index of its partition, not by reading
+rows; only where ids are text are the rows of days not yet packed looked at.
 """
 
 from collections.abc import Iterator
@@ -81,16 +82,15 @@ def _numbers(schema: str, table: Table, channel: str, column: str, condition: st
 
 
 def _latest(schema: str, table: Table) -> str:
-    """Return the SELECT of each stream's row with the highest key, which is its latest."""
+    """Return the SELECT of the times of each stream's latest rows, one of each source."""
     time, below = ("open_time", "open_ns") if table.time == "open_time" else (
         "coalesce(t.ts_event, t.ts_recv)", "CASE WHEN t.ts_event IS NULL THEN t.recv_ns ELSE t.event_ns END"
     )  # fmt: skip
-    order = ", ".join([f"t.{name} DESC" for name in table.unique if name != "stream"])
-    condition = next(iter(table.key)) or "true"
     found = [
         f"(SELECT {time} AS time, {below}::int AS below FROM {schema}.{name} t "
-        f"WHERE t.stream = s.id AND {condition} ORDER BY {order} LIMIT 1)"
+        f"WHERE t.stream = s.id AND {condition or 'true'} ORDER BY {order} LIMIT 1)"
         for name in _row_tables(table)
+        for condition, order in _latest_first(table, name, f"{time} DESC, {below} DESC")
     ]
     if table in PACKED:
         found.append(f"(SELECT max(p.ts_to), 0 FROM {schema}.packed_{table.view} p WHERE p.stream = s.id)")
@@ -98,3 +98,12 @@ def _latest(schema: str, table: Table) -> str:
         f"SELECT s.exchange, {table.channel}, s.symbol, x.time, x.below FROM {schema}.streams s, "
         f"LATERAL ({' UNION ALL '.join(found)}) x WHERE x.time IS NOT NULL"
     )
+
+
+def _latest_first(table: Table, name: str, by_time: str) -> Iterator[tuple[str, str]]:
+    """Yield condition and order of each unique index: its own, or `by_time` where its highest entry is not the last."""
+    for condition, columns in table.key.items():
+        text = any(table.columns[column].startswith("text") for column in columns)
+        timeless = name == table.beside and table.time in columns
+        order = ", ".join([f"t.{column} DESC" for column in columns if column != "stream"])
+        yield condition, by_time if text or timeless else order
