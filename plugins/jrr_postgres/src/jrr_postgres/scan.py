@@ -53,6 +53,8 @@ class Scan:
     async def events(self, connection: Any) -> AsyncIterator[Any]:
         """Yield the events in order of time; the connection is in a transaction and gives raw times."""
         chosen, left = self.chosen, self.chosen.limit
+        if left == 0:
+            return
         if chosen.newest and left is not None:
             for event in await self._newest(connection, left):
                 yield event
