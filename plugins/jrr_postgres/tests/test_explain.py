@@ -17,6 +17,7 @@ from jrr_postgres.scan import Scan
 from jrr_postgres.server import _raw_times
 from jrr_postgres.tables import TABLES
 from jrr_postgres.testing import Home, fresh_database
+from jrr_postgres.testing.database import execute
 
 from jrr_core.events import BookDelta, BookSnapshot, Trade
 from jrr_core.levels import Levels
@@ -102,6 +103,16 @@ async def _scan(dsn: str, table: Any) -> Scan:
 
 
 @pytest.mark.parametrize("kind", [Trade, BookDelta])
+def test_the_newest_rows_come_by_index_from_the_last_day_alone(filled: str, kind: type) -> None:
+    table = next(table for table in TABLES if table.event is kind)
+    scan = asyncio.run(_scan(filled, table))
+    end = START + 3 * DAY
+    nodes = plan(filled, scan.query(backwards=True), [*scan.streams], raw_time(end - DAY // 1440), raw_time(end))
+    assert not whole_reads(nodes)
+    assert {name for name in relations(nodes) if "_2025" in name} == {f"{table.name}_20251126"}
+
+
+@pytest.mark.parametrize("kind", [Trade, BookDelta])
 def test_rows_between_two_times_come_by_index_from_their_day_alone(filled: str, kind: type) -> None:
     table = next(table for table in TABLES if table.event is kind)
     scan = asyncio.run(_scan(filled, table))
@@ -141,7 +152,10 @@ def test_candles_of_an_hour_read_an_hour(filled: str) -> None:
 
 
 def test_the_last_checkpoint_is_found_by_its_key(filled: str) -> None:
-    query = "SELECT * FROM jrr.checkpoints WHERE stream = ANY ($1) AND ts <= $2 ORDER BY ts DESC LIMIT 1"
+    query = (
+        "SELECT * FROM jrr.checkpoints WHERE stream = ANY ($1) AND ts <= $2 AND (ts, ts_ns) <= ($2, $3) "
+        "ORDER BY ts DESC, ts_ns DESC LIMIT 1"
+    )
 
     async def fill() -> None:
         connection = await asyncpg.connect(filled)
@@ -152,6 +166,20 @@ def test_the_last_checkpoint_is_found_by_its_key(filled: str) -> None:
         await connection.close()
 
     asyncio.run(fill())
-    nodes = plan(filled, query, [102], raw_time(NOON))
+    nodes = plan(filled, query, [102], raw_time(NOON), 0)
     assert {node["Node Type"] for node in nodes} & {"Index Scan", "Bitmap Index Scan"}
     assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+
+
+def test_blocks_are_found_by_their_index_among_those_of_many_streams(filled: str) -> None:
+    columns = "ts_from, ts_to, first_key, last_key, first_position, last_position, {}, rows, data"
+    copied = (
+        f"INSERT INTO jrr.packed_trades_20251124 ({columns.format('stream')}) SELECT {columns.format('n')} "
+        "FROM jrr.packed_trades_20251124, generate_series(1000, 1499) n WHERE stream < 1000"
+    )
+    asyncio.run(execute(filled, copied, "ANALYZE jrr.packed_trades"))
+    scan = asyncio.run(_scan(filled, next(table for table in TABLES if table.event is Trade)))
+    hour = (raw_time(START + DAY // 2), raw_time(START + DAY // 2 + DAY // 24))
+    nodes = plan(filled, scan.query(), [*scan.streams], *hour)
+    assert not [node for node in nodes if node["Node Type"] == "Seq Scan" and "packed_" in node["Relation Name"]]
+    assert "packed_trades_20251124_stream" in {node.get("Index Name") for node in nodes}
