@@ -3,6 +3,8 @@
 Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
+import socket
+
 import asyncpg
 
 from jrr_core.errors import ConfigError, JrrError, SinkRejected, SinkUnavailable
@@ -16,6 +18,8 @@ MISSING_DATABASE = "3D000"
 _PASSWORD = ("28P01", "28000")
 _PRIVILEGE = "42501"
 _READ_ONLY = "25006"
+# A session is begun with what the dsn adds: a parameter the server does not know, or a value it does not take.
+_PARAMETER = ("42704", "22023")
 # Classes 22 (data exception) and 23 (integrity), and a row larger than a page or an index entry can be.
 _REFUSED_CLASSES = ("22", "23")
 _REFUSED = ("54000", "54001")
@@ -46,7 +50,7 @@ def on_open(error: BaseException, target: Target, settings: StorageConfig) -> Jr
             f"(GRANT CREATE ON DATABASE {target.database} TO {user}, or make {user} the owner of schema "
             f"{settings.schema}), or set another user"
         )
-    if isinstance(error, asyncpg.ClientConfigurationError):
+    if code in _PARAMETER or isinstance(error, asyncpg.ClientConfigurationError):
         return ConfigError(f"{where}: the connection settings do not fit: {_first_line(error)}; mend [sinks.postgres]")
     if isinstance(error, ConnectionError) and "SSL" in str(error):
         return ConfigError(
@@ -72,6 +76,10 @@ def _away(error: BaseException, target: Target) -> str:
     where, code = f"PostgreSQL at {target.place}", code_of(error)
     if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
         return f"{where} cannot be reached: connection refused; start the server, or set DB_HOST and DB_PORT"
+    if isinstance(error, socket.gaierror):
+        return f"{where} cannot be reached: no such host is known; correct DB_HOST or sinks.postgres.host (or .dsn)"
+    if isinstance(error, FileNotFoundError):
+        return f"{where} cannot be reached: no server listens there; start it, or set DB_HOST and DB_PORT"
     if isinstance(error, TimeoutError):
         return f"{where} did not answer in time"
     if code == _READ_ONLY:
