@@ -102,14 +102,19 @@ def test_what_is_past_its_retention_goes_and_coverage_stops_claiming_it(dsn: str
     assert since == datetime(2024, 1, 2, tzinfo=UTC)
 
 
-def test_a_retired_partition_can_be_kept_elsewhere(dsn: str) -> None:
-    async def work(sink: PostgresSink, connection: Any) -> Any:
-        await sink.write([OLD])
-        await retire(connection, "jrr", {"trades": 1}, keep=True, today=date(2024, 2, 1))
-        assert (await sink.write([OLD])).written == 1
-        return await connection.fetchval("SELECT count(*) FROM jrr_retired.stored_trades_20240101")
+def test_a_retired_partition_can_be_kept_elsewhere_with_what_comes_late(dsn: str) -> None:
+    late = samples.trade(3)
 
-    assert with_sink(dsn, work) == 1
+    async def work(sink: PostgresSink, connection: Any) -> Any:
+        found = []
+        for batch in ([OLD, samples.trade(2)], [OLD, late], [late]):
+            await sink.write(batch)
+            gone = await retire(connection, "jrr", {"trades": 1}, keep=True, today=date(2024, 2, 1))
+            assert gone == ["stored_trades_20240101"]
+            found.append(await connection.fetchval("SELECT count(*) FROM jrr_retired.stored_trades_20240101"))
+        return found, await connection.fetchval("SELECT count(*) FROM jrr.trades")
+
+    assert with_sink(dsn, work) == ([2, 3, 3], 0)
 
 
 def test_a_detach_that_was_cut_off_is_finished(dsn: str) -> None:

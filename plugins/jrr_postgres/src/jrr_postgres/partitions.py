@@ -100,8 +100,9 @@ async def retire(
 ) -> list[str]:
     """Detach partitions that ended `retention_days` of their relation ago, drop them unless `keep`; return their names.
 
-    A kept one is moved to the namespace `<schema>_retired`. What a stop left
-    half done is finished. The connection must be outside a transaction.
+    A kept one is moved to the namespace `<schema>_retired`, rows that come late
+    for it are added there. What a stop left half done is finished. The
+    connection must be outside a transaction.
     """
     today = today or datetime.now(UTC).date()
     done: list[str] = []
@@ -156,10 +157,15 @@ async def _retire(connection: Any, schema: str, leaf: str, parent: str | None, p
         how = "FINALIZE" if pending else "CONCURRENTLY"
         detach = f"ALTER TABLE {schema}.{parent} DETACH PARTITION {schema}.{leaf} {how}"
         await connection.execute(detach, timeout=LONG_S)
-    if keep:
-        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}_retired")
-        await connection.execute(f"ALTER TABLE {schema}.{leaf} SET SCHEMA {schema}_retired")
-    else:
+    async with connection.transaction():
+        kept = f"{schema}_retired"
+        if keep and not await _exists(connection, kept, leaf):
+            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {kept}")
+            await connection.execute(f"ALTER TABLE {schema}.{leaf} SET SCHEMA {kept}")
+            return
+        if keep:  # rows that came after theirs had been let go of
+            late = f"INSERT INTO {kept}.{leaf} SELECT * FROM {schema}.{leaf} ON CONFLICT DO NOTHING"
+            await connection.execute(late, timeout=LONG_S)
         await connection.execute(f"DROP TABLE {schema}.{leaf}")
 
 
