@@ -28,6 +28,7 @@ def at(number: int) -> int:
 
 
 END = at(301)
+"""When the collector of A, K and G ended."""
 
 
 def whole(symbol: str, number: int) -> BookSnapshot:
@@ -99,12 +100,18 @@ async def _keep(settings: StorageConfig, connection: Any) -> None:
     )  # fmt: skip
 
 
-def book_at(settings: StorageConfig, symbol: str, ts: int, depth: int | None = None) -> BookState | None:
-    async def ask() -> BookState | None:
+def books_at(settings: StorageConfig, symbol: str, *moments: int, depth: int | None = None) -> list[BookState | None]:
+    async def ask() -> list[BookState | None]:
         async with Queries(settings) as queries:
-            return await queries.book_at("ex", symbol, ts, depth)
+            return [await queries.book_at("ex", symbol, ts, depth) for ts in moments]
 
     return asyncio.run(ask())
+
+
+def found_at(settings: StorageConfig, symbol: str, *moments: int, depth: int | None = None) -> list[BookState]:
+    states = [state for state in books_at(settings, symbol, *moments, depth=depth) if state is not None]
+    assert len(states) == len(moments)
+    return states
 
 
 def by_hand(told: Sequence[BookSnapshot | BookDelta], ts: int) -> tuple[Any, Any, int | None]:
@@ -126,59 +133,42 @@ def by_hand(told: Sequence[BookSnapshot | BookDelta], ts: int) -> tuple[Any, Any
 
 
 @pytest.mark.parametrize("symbol", ["A", "K"])
-@pytest.mark.parametrize("number", [0, 1, 128, 149, 150, 151, KEPT_AT - 1, KEPT_AT, KEPT_AT + 1, 300])
-@pytest.mark.parametrize("off_ns", [-1, 0, 1])
-def test_it_is_the_one_its_events_make_to_the_nanosecond(
-    store: StorageConfig, symbol: str, number: int, off_ns: int
-) -> None:
-    ts = at(number) + off_ns
-    state = book_at(store, symbol, ts)
-    if number == 0 and off_ns < 0:
-        assert state is None
-        return
-    assert state is not None
-    assert (state.bids, state.asks, state.sequence) == by_hand(events(symbol), ts)
-    assert state.intact
+def test_it_is_the_one_its_events_make_to_the_nanosecond(store: StorageConfig, symbol: str) -> None:
+    numbers = [1, 128, 149, 150, 151, KEPT_AT - 1, KEPT_AT, KEPT_AT + 1, 300]
+    moments = [at(0), *[at(number) + off_ns for number in numbers for off_ns in (-1, 0, 1)]]
+    for ts, state in zip(moments, found_at(store, symbol, *moments), strict=True):
+        assert (state.bids, state.asks, state.sequence) == by_hand(events(symbol), ts), ts
+        assert state.intact, ts
 
 
 def test_depth_cuts_each_side(store: StorageConfig) -> None:
-    state = book_at(store, "A", at(140), 3)
+    (state,) = found_at(store, "A", at(140), depth=3)
     bids, asks, _ = by_hand(events("A"), at(140))
-    assert state is not None
     assert (state.bids, state.asks) == (bids[:3], asks[:3])
 
 
 def test_partial_books_answer_with_the_last_of_them(store: StorageConfig) -> None:
-    assert book_at(store, "P", at(5) - 1) is None
-    for number, expected in ((5, 5), (9, 5), (10, 10), (195, 195)):
-        state = book_at(store, "P", at(number))
-        assert state is not None
-        assert state.ts == at(expected)
-        assert [price for price, _ in state.bids] == [expected, expected - 1]
+    numbers = {5: 5, 9: 5, 10: 10, 195: 195}
+    states = found_at(store, "P", *map(at, numbers))
+    assert [state.ts for state in states] == [at(number) for number in numbers.values()]
+    assert [state.bids[0][0] for state in states] == [*numbers.values()]
 
 
 def test_a_broken_chain_stops_at_what_was_sure_until_the_next_whole_book(store: StorageConfig) -> None:
-    before, broken, after = (book_at(store, "B", at(number)) for number in (49, 100, 151))
-    assert before is not None
-    assert broken is not None
-    assert after is not None
-    assert before.intact
-    assert not broken.intact
+    before, broken, after = found_at(store, "B", at(49), at(100), at(151))
+    assert (before.intact, broken.intact, after.intact) == (True, False, True)
     assert "updates are missing" in (broken.reason or "")
     assert (broken.bids, broken.asks, broken.sequence) == by_hand(events("B"), at(49))
-    assert after.intact
     assert (after.bids, after.asks, after.sequence) == by_hand(events("B"), at(151))
 
 
 def test_a_gap_in_coverage_makes_it_doubtful_until_the_next_whole_book(store: StorageConfig) -> None:
-    before, doubtful, after = (book_at(store, "G", at(number)) for number in (49, 100, 151))
-    assert before is not None
-    assert doubtful is not None
-    assert after is not None
+    before, doubtful, after = found_at(store, "G", at(49), at(100), at(151))
     assert (before.intact, doubtful.intact, after.intact) == (True, False, True)
     assert "interrupted" in (doubtful.reason or "")
 
 
-def test_nothing_stored_is_no_book(store: StorageConfig) -> None:
-    assert book_at(store, "A", T0 - 10**12) is None
-    assert book_at(store, "none", at(100)) is None
+def test_before_the_first_whole_or_partial_book_there_is_none(store: StorageConfig) -> None:
+    assert books_at(store, "A", T0 - 10**12, T0 - 1) == [None, None]
+    assert books_at(store, "P", at(5) - 1) == [None]
+    assert books_at(store, "none", at(100)) == [None]

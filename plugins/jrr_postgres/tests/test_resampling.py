@@ -82,66 +82,53 @@ async def _fill(settings: StorageConfig, packed: bool) -> None:
         await connection.close()
 
 
-def candles(settings: StorageConfig, symbol: str, interval: str, chosen: Selection = EVERYTHING) -> list[Candle]:
-    async def ask() -> list[Candle]:
+def candles(settings: StorageConfig, symbol: str, interval: str, *chosen: Selection) -> list[list[Candle]]:
+    async def ask() -> list[list[Candle]]:
         async with Queries(settings) as queries:
-            return [candle async for candle in queries.resample("ex", symbol, interval, chosen)]
+            return [[candle async for candle in queries.resample("ex", symbol, interval, one)] for one in chosen]
 
     return asyncio.run(ask())
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_every_interval_is_that_of_the_core(store: StorageConfig, interval: str) -> None:
-    assert candles(store, "A", interval) == list(resampled(TRADES, interval))
-
-
-@pytest.mark.parametrize("interval", INTERVALS)
-def test_bounds_are_those_of_the_beginnings(store: StorageConfig, interval: str) -> None:
+    """All of it, between bounds (which are those of the beginnings), the first and the newest of a limit."""
     expected = list(resampled(TRADES, interval))
     inside = expected[len(expected) // 3].open_time
-    for ts_from, ts_to in (
-        (inside, None),
-        (inside + 1, None),
-        (None, inside),
-        (None, inside + 1),
-        (inside, inside + 1),
-    ):
-        wanted = [
-            candle
-            for candle in expected
-            if (ts_from is None or candle.open_time >= ts_from) and (ts_to is None or candle.open_time < ts_to)
-        ]
-        assert candles(store, "A", interval, Selection(ts_from=ts_from, ts_to=ts_to)) == wanted, (ts_from, ts_to)
-
-
-@pytest.mark.parametrize("interval", INTERVALS)
-@pytest.mark.parametrize("limit", [0, 1, 3, 10_000])
-def test_a_limit_takes_the_first_or_the_newest(store: StorageConfig, interval: str, limit: int) -> None:
-    expected = list(resampled(TRADES, interval))
-    assert candles(store, "A", interval, Selection(limit=limit)) == expected[:limit]
-    newest = candles(store, "A", interval, Selection(limit=limit, newest=True))
-    assert newest == (expected[-limit:] if limit else [])
+    bounds = [(inside, None), (inside + 1, None), (None, inside), (None, inside + 1), (inside, inside + 1)]
+    limits = [0, 1, 3, 10_000]
+    wanted = [expected]
+    wanted += [
+        [candle for candle in expected if (since or 0) <= candle.open_time < (until or 2**62)]
+        for since, until in bounds
+    ]
+    wanted += [expected[:limit] for limit in limits]
+    wanted += [expected[-limit:] if limit else [] for limit in limits]
+    chosen = [EVERYTHING, *[Selection(ts_from=since, ts_to=until) for since, until in bounds]]
+    chosen += [Selection(limit=limit) for limit in limits]
+    chosen += [Selection(limit=limit, newest=True) for limit in limits]
+    for one, found, right in zip(chosen, candles(store, "A", interval, *chosen), wanted, strict=True):
+        assert found == right, one
 
 
 def test_the_newest_before_a_time_are_found_across_a_long_pause(store: StorageConfig) -> None:
     expected = [candle for candle in resampled(TRADES, "1m") if candle.open_time < STARTS[1] + 3600 * 10**9]
     end = expected[-1].open_time + 1
-    assert candles(store, "A", "1m", Selection(ts_to=end, limit=40, newest=True)) == expected[-40:]
+    assert candles(store, "A", "1m", Selection(ts_to=end, limit=40, newest=True)) == [expected[-40:]]
 
 
 def test_one_numbering_is_summed_the_plain_one_where_there_is_one(store: StorageConfig) -> None:
-    assert {candle.volume % 2 for candle in candles(store, "S", "1s")} == {0}
-    assert {candle.volume % 5 for candle in candles(store, "M", "1s")} == {0}
-    counted = sum(candle.trade_count or 0 for candle in candles(store, "S", "1d"))
-    assert counted == 50
+    for symbol, amount in (("S", 2), ("M", 5)):
+        (found,) = candles(store, symbol, "1d", EVERYTHING)
+        assert sum(candle.trade_count or 0 for candle in found) == 50
+        assert sum(candle.volume for candle in found) == 50 * amount
 
 
-def test_a_symbol_without_trades_has_no_candles(store: StorageConfig) -> None:
-    assert candles(store, "none", "1m") == []
-    after = Selection(ts_from=TRADES[-1].ts_recv + 10**18)
-    assert candles(store, "A", "1m", after) == []
+def test_where_no_trades_are_there_are_no_candles(store: StorageConfig) -> None:
+    assert candles(store, "none", "1m", EVERYTHING) == [[]]
+    assert candles(store, "A", "1m", Selection(ts_from=TRADES[-1].ts_recv + 10**18)) == [[]]
 
 
 def test_an_interval_that_is_none_is_refused(store: StorageConfig) -> None:
     with pytest.raises(ConfigError, match="not an interval"):
-        candles(store, "A", "7x")
+        candles(store, "A", "7x", EVERYTHING)
