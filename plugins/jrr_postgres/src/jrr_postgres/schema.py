@@ -65,10 +65,15 @@ async def version_of(connection: Any, schema: str) -> int:
 
 
 async def refuse_foreign(connection: Any, schema: str) -> None:
-    """Raise ConfigError where the user does not own the tables: who does not cannot make their partitions."""
+    """Raise ConfigError where the user does not own jrr's tables: who does not cannot make their partitions.
+
+    Looks into the catalog only, which needs no privilege: comes before whatever would fail for want of one.
+    """
     owner = await connection.fetchval(
         "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = to_regnamespace($1) "
-        "AND relkind IN ('r', 'p') AND NOT pg_has_role(relowner, 'USAGE') LIMIT 1",
+        "AND relkind IN ('r', 'p') AND NOT pg_has_role(relowner, 'USAGE') "
+        "AND EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relname = 'schema_version') "
+        "LIMIT 1",
         schema,
     )
     if owner is not None:

@@ -50,8 +50,8 @@ class PostgresSink:
         try:
             await self._server.open()
             async with self._server.connection() as connection:
-                await schema.prepare(connection, self.settings.schema)
                 await schema.refuse_foreign(connection, self.settings.schema)
+                await schema.prepare(connection, self.settings.schema)
                 await self._writer.partitions.ahead(connection, self.settings.partitions_ahead_days)
             if self._maintenance is None:
                 self._maintenance = asyncio.create_task(Maintenance(self._server, self._writer.partitions).run())
