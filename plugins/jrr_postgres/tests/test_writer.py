@@ -153,15 +153,12 @@ def test_a_bad_row_is_refused_with_its_whole_batch_and_the_next_is_stored(dsn: s
 
     async def work(sink: PostgresSink, connection: Any) -> None:
         for number, (what, bad) in enumerate(BAD.items(), start=1):
+            print(what)
             symbol = f"NEW{number}"
             start = Connected("sim", symbol, None, T0, "trade", "s", ts_from=T0)
             good = [start, trade(1, symbol), evolve(candle("1", True, 1), symbol=symbol)]
-            try:
+            with pytest.raises(SinkRejected, match="PostgreSQL"):
                 await sink.write([*good[:2], bad, good[2]])
-            except SinkRejected as error:
-                assert "PostgreSQL" in str(error), what
-            else:
-                pytest.fail(f"accepted: {what}")
             assert await sink.write(good) == WriteResult(3), what
             for view in ("trades", "candles", "stream_events", "coverage"):
                 assert await connection.fetchval(f"SELECT count(*) FROM jrr.{view}") == number, (what, view)
