@@ -11,6 +11,15 @@ settings.register_profile("nightly", max_examples=1_000, deadline=None)
 settings.load_profile(os.environ.get("JRR_HYPOTHESIS", "default"))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests marked `nightly` to the long run."""
+    if os.environ.get("JRR_HYPOTHESIS") == "nightly":
+        return
+    long = [item for item in items if item.get_closest_marker("nightly")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+
+
 @pytest.fixture(scope="session")
 def realdata() -> Path:
     """Return the folder of recorded exchange data, or skip: it is not part of the repository.

@@ -111,6 +111,12 @@ async def assert_whole(dsn: str, flow: Flow) -> None:
     assert (counters.dropped, counters.quarantined, flow.into.kept) == (0, 0, [])
 
 
+def _long(trouble: Callable[..., Any]) -> list[pytest.MarkDecorator]:
+    """Return the mark of a trouble that takes seconds."""
+    quick = ("restarted", "crashed", "sessions_terminated", "statements_cancelled", "cut", "answers_lost")
+    return [] if trouble.__name__ in quick else [pytest.mark.nightly]
+
+
 async def stopped_for_a_while(server: Server) -> None:
     await asyncio.to_thread(server.stop)
     await asyncio.sleep(0.7)
@@ -181,7 +187,11 @@ TROUBLES: list[tuple[Trouble, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("trouble", "said"), TROUBLES, ids=[trouble.__name__ for trouble, _ in TROUBLES])
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [pytest.param(trouble, said, marks=_long(trouble)) for trouble, said in TROUBLES],
+    ids=[trouble.__name__ for trouble, _ in TROUBLES],
+)
 def test_nothing_is_lost_or_doubled_when_the_server_is(
     trouble: Trouble, said: str, own_server: Server, collector: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -215,6 +225,7 @@ def test_a_collector_started_before_its_server_stores_what_came_meanwhile(
     asyncio.run(main())
 
 
+@pytest.mark.nightly
 def test_a_failover_to_a_standby_loses_nothing(home: Home, own_server: Server, collector: Callable[..., Any]) -> None:
     async def main() -> None:
         with Proxy(own_server.dsn("market")) as name_of_the_service:
@@ -300,7 +311,11 @@ async def silent(proxy: Proxy) -> None:
 LINES = [cut, cut_within_statements, refused, slow, answers_lost, silent]
 
 
-@pytest.mark.parametrize("trouble", LINES, ids=[trouble.__name__ for trouble in LINES])
+@pytest.mark.parametrize(
+    "trouble",
+    [pytest.param(trouble, marks=_long(trouble)) for trouble in LINES],
+    ids=[trouble.__name__ for trouble in LINES],
+)
 def test_nothing_is_lost_or_doubled_when_the_line_is(
     trouble: Callable[[Proxy], Awaitable[None]], dsn: str, proxy: Proxy, collector: Callable[..., Any],
     caplog: pytest.LogCaptureFixture,
@@ -378,6 +393,7 @@ def test_coverage_goes_on_when_the_answer_to_the_commit_of_a_connect_is_lost(
     asyncio.run(main())
 
 
+@pytest.mark.nightly
 def test_too_many_connections_are_waited_for(home: Home, collector: Callable[..., Any]) -> None:
     server = home.new(settings={"max_connections": "8", "superuser_reserved_connections": "3"})
 

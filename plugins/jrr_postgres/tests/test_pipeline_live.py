@@ -38,7 +38,13 @@ async def away_from_the_start(server: Server) -> None:
     await asyncio.to_thread(server.start)
 
 
-@pytest.mark.parametrize("trouble", [restarted, crashed_twice, away_from_the_start])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        restarted,
+        *[pytest.param(trouble, marks=pytest.mark.nightly) for trouble in (crashed_twice, away_from_the_start)],
+    ],
+)
 def test_the_store_holds_exactly_what_was_sent(
     trouble: Callable[[Server], Awaitable[None]], own_server: Server, tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ def test_a_server_comes_back_at_the_same_address_with_what_it_had(own_server: Se
     assert "database system was not properly shut down" in own_server.log
 
 
+@pytest.mark.nightly
 def test_a_server_that_cannot_start_says_why(own_server: Server) -> None:
     own_server.stop()
     own_server.append("postgresql.auto.conf", "shared_buffers = 'many'\n")
@@ -70,6 +71,7 @@ def test_a_server_that_cannot_start_says_why(own_server: Server) -> None:
         own_server.start()
 
 
+@pytest.mark.nightly
 def test_only_members_of_the_password_role_need_a_password(own_server: Server) -> None:
     asyncio.run(execute(own_server.dsn(), f"CREATE ROLE collector LOGIN PASSWORD 'right' IN ROLE {PASSWORD_ROLE}",
                         "CREATE ROLE reader LOGIN"))  # fmt: skip
@@ -79,6 +81,7 @@ def test_only_members_of_the_password_role_need_a_password(own_server: Server) -
         answer(own_server.dsn(user="collector", password="wrong"))
 
 
+@pytest.mark.nightly
 def test_a_standby_follows_and_refuses_writes(home: Home, own_server: Server) -> None:
     standby = home.standby(own_server)
     try:
@@ -117,6 +120,7 @@ def test_the_proxy_refuses_and_accepts_again_at_its_address(proxy: Proxy) -> Non
     assert answer(proxy.address) == 1
 
 
+@pytest.mark.nightly
 def test_a_silent_proxy_keeps_the_connection_and_later_passes_what_it_kept(proxy: Proxy) -> None:
     async def main() -> None:
         connection = await asyncpg.connect(proxy.address)
@@ -158,6 +162,7 @@ def test_the_proxy_cuts_within_a_statement(proxy: Proxy, dsn: str) -> None:
     assert answer(dsn, "SELECT count(*) FROM rows") == 0
 
 
+@pytest.mark.nightly
 def test_the_proxy_delays(proxy: Proxy) -> None:
     proxy.delay_s = 0.1
     began = time.monotonic()
@@ -165,6 +170,7 @@ def test_the_proxy_delays(proxy: Proxy) -> None:
     assert time.monotonic() - began > 0.4
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_of_a_session_that_is_killed(end: signal.Signals, tmp_path: Path) -> None:
     script = (

@@ -89,7 +89,7 @@ async def feed(into: Any, events: list[Message], rng: random.Random) -> None:
 
 
 @pytest.mark.every_server
-@pytest.mark.parametrize("t0", [T0, LATE], ids=["by day", "around midnight"])
+@pytest.mark.parametrize("t0", [pytest.param(T0, marks=pytest.mark.nightly), LATE], ids=["by day", "around midnight"])
 def test_every_event_is_stored_once_and_none_is_missing(t0: int, dsn: str, collector: Callable[..., Any]) -> None:
     first, second = market(0, 10_000, 0, t0), market(0, 10_000, 3_000_000, t0)
 
@@ -144,6 +144,7 @@ def test_one_that_starts_later_and_overlaps_adds_only_what_is_new(dsn: str, coll
     asyncio.run(main())
 
 
+@pytest.mark.nightly
 def test_two_that_meet_from_opposite_ends_do_not_block_each_other(dsn: str, collector: Callable[..., Any]) -> None:
     events = market(0, 6000)
 
@@ -159,6 +160,7 @@ def test_two_that_meet_from_opposite_ends_do_not_block_each_other(dsn: str, coll
     asyncio.run(main())
 
 
+@pytest.mark.nightly
 def test_the_same_events_in_another_order_at_the_same_moment_stall_nobody(
     dsn: str, collector: Callable[..., Any]
 ) -> None:
