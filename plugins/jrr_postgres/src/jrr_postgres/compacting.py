@@ -14,8 +14,9 @@ from typing import Any
 
 from attrs import asdict
 
-from jrr_core.errors import SinkUnavailable
+from jrr_core.errors import JrrError, SinkUnavailable
 
+from .failures import ERRORS, on_open
 from .settings import StorageConfig, target_of
 
 _NICE = 19
@@ -60,7 +61,11 @@ async def _work(given: dict[str, Any]) -> None:
     from .compact import compact
 
     settings = StorageConfig(**given["settings"])
-    connection = await asyncpg.connect(**target_of(settings).arguments(), timeout=settings.connect_timeout_s)
+    target = target_of(settings)
+    try:
+        connection = await asyncpg.connect(**target.arguments(), timeout=settings.connect_timeout_s)
+    except ERRORS as error:
+        raise on_open(error, target, settings) from error
     try:
 
         def log(text: str) -> None:
@@ -83,9 +88,13 @@ async def _main() -> None:
     await asyncio.wait((work, orphaned), return_when=asyncio.FIRST_COMPLETED)
     if not work.done():
         os._exit(1)
-    work.result()
+    error = work.exception()
+    if error is not None:
+        print(error if isinstance(error, JrrError) else f"{type(error).__name__}: {error}", file=sys.stderr)
     sys.stdout.flush()
-    os._exit(0)  # the thread that reads standard input waits for ever
+    sys.stderr.flush()
+    # Not by returning: the thread that reads standard input waits for as long as the parent does.
+    os._exit(0 if error is None else 1)
 
 
 def main() -> None:
