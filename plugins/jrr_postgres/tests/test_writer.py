@@ -153,7 +153,6 @@ def test_a_bad_row_is_refused_with_its_whole_batch_and_the_next_is_stored(dsn: s
 
     async def work(sink: PostgresSink, connection: Any) -> None:
         for number, (what, bad) in enumerate(BAD.items(), start=1):
-            print(what)
             symbol = f"NEW{number}"
             start = Connected("sim", symbol, None, T0, "trade", "s", ts_from=T0)
             good = [start, trade(1, symbol), evolve(candle("1", True, 1), symbol=symbol)]
