@@ -13,7 +13,7 @@ demo: .venv/core
 	$(BIN)/jrr demo --for 15s
 
 test: .venv/dev
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
