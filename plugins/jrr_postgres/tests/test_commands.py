@@ -94,14 +94,17 @@ def test_a_date_that_is_none_is_refused(dsn: str) -> None:
     assert "--before 'yesterday' is not a date" in refused.output
 
 
-def test_compacting_without_a_database_says_so(dsn: str) -> None:
-    failed = jrr("compact", dsn=dsn + "_none")
-    assert failed.exit_code != 0
-    assert "_none" in failed.output
-    assert "Traceback" not in failed.output
+def test_compacting_where_nothing_is_says_what_to_do(dsn: str) -> None:
+    for where, says in ((dsn + "_none", "has no database"), (dsn, "collect something first")):
+        refused = jrr("compact", dsn=where)
+        assert refused.exit_code == 2
+        assert says in refused.output
 
 
-def test_compacting_a_database_without_a_store_does_nothing(dsn: str) -> None:
-    done = jrr("compact", dsn=dsn)
-    assert "nothing to compact" in done.output
-    assert done.exit_code == 0
+def test_a_schema_of_a_newer_jrr_is_not_compacted(dsn: str) -> None:
+    write(dsn, samples.trade(1))
+    value(dsn, "INSERT INTO jrr.schema_version (version, what) VALUES (99, 'the future') RETURNING 1")
+    refused = jrr("compact", "--before", "2024-01-03", dsn=dsn)
+    assert refused.exit_code == 2
+    assert "install a newer jrr-postgres" in refused.output
+    assert value(dsn, "SELECT count(*) FROM jrr.stored_trades") == 1

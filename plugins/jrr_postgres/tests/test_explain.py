@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 from jrr_postgres import PostgresSink, StorageConfig
+from jrr_postgres.books import last_checkpoint
 from jrr_postgres.compact import compact
 from jrr_postgres.resampling import Resampling
 from jrr_postgres.rows import raw_time
@@ -152,11 +153,6 @@ def test_candles_of_an_hour_read_an_hour(filled: str) -> None:
 
 
 def test_the_last_checkpoint_is_found_by_its_key(filled: str) -> None:
-    query = (
-        "SELECT * FROM jrr.checkpoints WHERE stream = ANY ($1) AND ts <= $2 AND (ts, ts_ns) <= ($2, $3) "
-        "ORDER BY ts DESC, ts_ns DESC LIMIT 1"
-    )
-
     async def fill() -> None:
         connection = await asyncpg.connect(filled)
         await connection.execute(
@@ -166,7 +162,7 @@ def test_the_last_checkpoint_is_found_by_its_key(filled: str) -> None:
         await connection.close()
 
     asyncio.run(fill())
-    nodes = plan(filled, query, [102], raw_time(NOON), 0)
+    nodes = plan(filled, last_checkpoint("jrr"), [102], raw_time(NOON), 0)
     assert {node["Node Type"] for node in nodes} & {"Index Scan", "Bitmap Index Scan"}
     assert "Seq Scan" not in {node["Node Type"] for node in nodes}
 

@@ -67,14 +67,18 @@ async def _follow(connection: Any, scan: Scan, book: TrackedBook, start: BookSna
     return levels
 
 
+def last_checkpoint(schema: str) -> str:
+    """Return the SELECT of the last checkpoint: $1 the streams, $2 and $3 the time and the nanoseconds below it."""
+    return (
+        f"SELECT stream, ts, ts_ns, recv, recv_ns, sequence, levels FROM {schema}.checkpoints "
+        "WHERE stream = ANY ($1) AND ts <= $2 AND (ts, ts_ns) <= ($2, $3) ORDER BY ts DESC, ts_ns DESC LIMIT 1"
+    )
+
+
 async def _start(connection: Any, schema: str, streams: Any, ts: int) -> BookSnapshot | None:
     """Return the last whole book at or before `ts`, of the exchange or of a checkpoint."""
     snapshot = await _snapshot(connection, schema, streams, ts)
-    row = await connection.fetchrow(
-        f"SELECT stream, ts, ts_ns, recv, recv_ns, sequence, levels FROM {schema}.checkpoints "
-        "WHERE stream = ANY ($1) AND ts <= $2 AND (ts, ts_ns) <= ($2, $3) ORDER BY ts DESC, ts_ns DESC LIMIT 1",
-        [*streams], raw_time(ts), ts % 1000,
-    )  # fmt: skip
+    row = await connection.fetchrow(last_checkpoint(schema), [*streams], raw_time(ts), ts % 1000)
     if row is None:
         return snapshot
     exchange, symbol, _ = streams[row["stream"]]

@@ -11,6 +11,7 @@ from jrr_core.errors import ConfigError
 
 from . import compacting
 from .compact import closed_before
+from .queries import Queries
 from .schema import VERSION
 from .settings import StorageConfig, target_of
 from .sink import PostgresSink
@@ -49,7 +50,7 @@ def compact(before: str | None, config_file: Path | None, plugins: str | None, o
     unless `sinks.postgres.compact` is false.
     """
     chosen = _settings(config_file, plugins, overrides)
-    done, left = asyncio.run(compacting.in_child(chosen, _closed(before, chosen)))
+    done, left = asyncio.run(_compact(chosen, _closed(before, chosen)))
     for text in left:
         click.echo(text, err=True)
     if done or not left:
@@ -62,6 +63,12 @@ async def _init(chosen: StorageConfig) -> None:
         await sink.open()
     finally:
         await sink.close()
+
+
+async def _compact(chosen: StorageConfig, before: date) -> tuple[list[str], list[str]]:
+    async with Queries(chosen):
+        pass  # what the user has to mend is told here, and a schema of a newer jrr is left alone
+    return await compacting.in_child(chosen, before)
 
 
 def _closed(before: str | None, chosen: StorageConfig) -> date:
