@@ -70,13 +70,22 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Its own class, so that a second `set_up` replaces the first one's and nobody else's."""
+
+
 def set_up(format: str, level: str, stream: TextIO | None = None) -> logging.Handler:
-    """Send the log to `stream` (standard error) as "text" or "json" from `level` up; return the handler."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    """Send the log to `stream` (standard error) as "text" or "json" from `level` up; return the handler.
+
+    Warnings of other libraries take the same form: whoever reads the log line by
+    line meets no other.
+    """
+    handler = _Handler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
-    for old in [h for h in _logger.handlers if isinstance(h, logging.StreamHandler)]:
-        _logger.removeHandler(old)
-    _logger.addHandler(handler)
+    for logger in (_logger, logging.getLogger()):
+        for old in [h for h in logger.handlers if isinstance(h, _Handler)]:
+            logger.removeHandler(old)
+        logger.addHandler(handler)
     _logger.setLevel(level.upper())
     _logger.propagate = False
     return handler

@@ -25,12 +25,14 @@ def json_log() -> Iterator[io.StringIO]:
 
 
 def _logging_to(stream: io.StringIO, format: str) -> Iterator[io.StringIO]:
-    logger = logging.getLogger("jrr")
+    logger, root = logging.getLogger("jrr"), logging.getLogger()
     before = (logger.handlers[:], logger.level, logger.propagate)
+    before_root = root.handlers[:]
     journal.set_up(format, "info", stream)
     journal._last_said.clear()
     yield stream
     logger.handlers[:], logger.level, logger.propagate = before
+    root.handlers[:] = before_root
 
 
 def test_text_is_time_level_and_sentence(log: io.StringIO) -> None:
@@ -45,6 +47,13 @@ def test_json_has_the_event_s_name_and_fields(json_log: io.StringIO) -> None:
     assert {k: v for k, v in line.items() if k != "ts"} == {
         "level": "error", "event": "thing", "text": "text", "n": 1, "what": "x",
     }  # fmt: skip
+
+
+def test_a_library_s_warning_has_the_same_form(json_log: io.StringIO) -> None:
+    logging.getLogger("asyncio").error("Future exception was never retrieved\nfuture: <Future>")
+    logging.getLogger("asyncio").info("not this")
+    (line,) = json_log.getvalue().splitlines()
+    assert json.loads(line)["event"] == "asyncio"
 
 
 def test_a_traceback_comes_along(json_log: io.StringIO) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
@@ -353,7 +354,7 @@ def test_a_connection_cut_while_nothing_happens_costs_only_a_retry(
 
 @pytest.mark.parametrize("events", [[trade(2)], [trade(2), mark_price(2)], [candle(2)]], ids=["one", "two", "candle"])
 def test_a_session_ended_while_idle_refuses_no_row_though_its_end_comes_late(
-    events: list[Message], dsn: str, proxy: Proxy, collector: Callable[..., Any]
+    events: list[Message], dsn: str, proxy: Proxy, collector: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
         async with collector(proxy.address) as into:
@@ -369,6 +370,8 @@ def test_a_session_ended_while_idle_refuses_no_row_though_its_end_comes_late(
             assert into.counters.written == 3 + len(events)
 
     asyncio.run(main())
+    gc.collect()
+    assert {record.name for record in caplog.records} <= {"jrr"}
 
 
 def test_coverage_goes_on_when_the_answer_to_the_commit_of_a_connect_is_lost(

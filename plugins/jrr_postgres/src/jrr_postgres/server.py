@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import asyncpg
@@ -34,6 +34,7 @@ class Server:
         """Connect, and `create` the database if it is not there. Raises ConfigError or SinkUnavailable."""
         if self._pool is not None:
             return
+        _PassedOver.install(asyncio.get_running_loop())
         try:
             try:
                 self._pool = await self._make_pool()
@@ -129,6 +130,34 @@ class Server:
             finally:
                 await connection.close()
             return
+
+
+class _PassedOver:
+    """A loop's exception handler that passes over the answers asyncpg itself abandons.
+
+    asyncpg makes the future of an answer before it looks at its own state. When
+    the server has ended the session meanwhile, the call raises at once and the
+    future fails unread when the line goes down: the failure was told already.
+    """
+
+    def __init__(self, before: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None) -> None:
+        self._before = before
+
+    @classmethod
+    def install(cls, loop: asyncio.AbstractEventLoop) -> None:
+        """Set it on `loop`, ahead of the handler that is there; once however often it is called."""
+        if not isinstance(before := loop.get_exception_handler(), cls):
+            loop.set_exception_handler(cls(before))
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        left = context.get("future")
+        lost = isinstance(context.get("exception"), asyncpg.ConnectionDoesNotExistError)
+        if lost and isinstance(left, asyncio.Future) and not isinstance(left, asyncio.Task):
+            return
+        if self._before is None:
+            loop.default_exception_handler(context)
+        else:
+            self._before(loop, context)
 
 
 LONG_S = 6 * 3600.0
