@@ -1,6 +1,7 @@
 """What is done beside writing: partitions, checkpoints, compaction; a duty that fails harms nothing."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -123,25 +124,27 @@ def test_a_duty_that_fails_is_told_and_tried_again_while_writing_goes_on(
 
     async def work(duties: Maintenance, sink: PostgresSink, connection: Any) -> Any:
         await sink.write([OLD])
-        running = asyncio.create_task(duties.run())
-        try:
-            async with connection.transaction():
-                await connection.fetch("SELECT FROM jrr.stored_trades")  # and so no partition can be detached
+        async with contextlib.AsyncExitStack() as until_told:
+            await until_told.enter_async_context(connection.transaction())
+            await connection.fetch("SELECT FROM jrr.stored_trades")  # and so no partition can be detached
+            running = asyncio.create_task(duties.run())
+            try:
 
                 async def told() -> bool:
                     return "partitions failed" in caplog.text
 
                 await until(told)
                 result = await sink.write([samples.trade(n, ts_event=now + n, ts_recv=now + n) for n in range(100)])
+                await until_told.aclose()
 
-            async def gone() -> bool:
-                return not await connection.fetchval("SELECT to_regclass('jrr.stored_trades_20240101') IS NOT NULL")
+                async def gone() -> bool:
+                    return not await connection.fetchval("SELECT to_regclass('jrr.stored_trades_20240101') IS NOT NULL")
 
-            await until(gone)
-            return result, running.done()
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+                await until(gone)
+                return result, running.done()
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
 
     found = with_duties(dsn, work, retention_days={"trades": 30}, lock_timeout_s=0.2, checkpoint_s=0)
     assert found == (WriteResult(100), False)
