@@ -13,29 +13,32 @@ import argparse
 import asyncio
 import contextlib
 import gzip
-import heapq
-import json
 import os
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-from attrs import define, field
+from attrs import define, evolve, field
+from jrr_binance.connector import Spot, SpotSettings, UsdM, UsdmSettings
 from jrr_postgres import PostgresSink, StorageConfig, blocks
 from jrr_postgres.compact import compact_day
 from jrr_postgres.packing import PACKED
 from jrr_postgres.tables import Table
 from jrr_postgres.testing import Home, fresh_database
 
-from jrr_core.events import BookDelta, BookSnapshot, Message, Quote, Trade
+from jrr_core.book import Book
+from jrr_core.events import BookDelta, BookSnapshot, Quote, Trade
+from jrr_core.frame import Frame
 from jrr_core.levels import Levels
 
 BESIDE = Path(__file__).resolve().parent.parent.parent / "shared" / "realdata"
-FILES = {"USD-M futures": "binance-usdm_btcusdt_20240808.gz", "spot": "binance_btcusdt_20240808.gz"}
+FILES: dict[str, Spot | UsdM] = {
+    "binance-usdm_btcusdt_20240808.gz": UsdM(UsdmSettings()),
+    "binance_btcusdt_20240808.gz": Spot(SpotSettings()),
+}
 DAY = date(2024, 8, 8)
 # The recording crosses midnight; moved to the day's beginning its copies share a day.
 FIRST_NS = int(datetime(2024, 8, 8, tzinfo=UTC).timestamp()) * 10**9
@@ -67,63 +70,35 @@ class Recording:
     snapshots: list[BookSnapshot] = field(factory=list)
 
 
-class Best:
-    """The best levels of a book."""
-
-    def __init__(self, snapshot: Any) -> None:
-        """Take the REST snapshot."""
-        self.sides: dict[str, dict[Decimal, tuple[str, str]]] = {"b": {}, "a": {}}
-        self.apply(snapshot["bids"], snapshot["asks"])
-
-    def apply(self, bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]) -> None:
-        """Take changed levels."""
-        for side, levels in (("b", bids), ("a", asks)):
-            book = self.sides[side]
-            for price, amount in levels:
-                if Decimal(amount):
-                    book[Decimal(price)] = (price, amount)
-                else:
-                    book.pop(Decimal(price), None)
-
-    def top(self) -> tuple[Levels, Levels]:
-        """Return the best levels of both sides."""
-        bids, asks = self.sides["b"], self.sides["a"]
-        return (
-            Levels([bids[price] for price in heapq.nlargest(DEPTH, bids)]),
-            Levels([asks[price] for price in heapq.nsmallest(DEPTH, asks)]),
-        )
-
-
-def recorded(path: Path) -> Recording:
-    """Read one file. A partial book has no time of the exchange, as on Binance spot."""
-    found, book, due = Recording(), None, 0
+def recorded(path: Path, market: Spot | UsdM) -> Recording:
+    """Read one file with the exchange's own parser, its first frame at the day's beginning."""
+    found, book, due = Recording(), Book(), 0
+    parser = market.parser(None)
     with gzip.open(path) as lines:
-        rows = [(int(line[:19]), json.loads(line[20:])) for line in lines]
+        rows = [(int(received), payload) for received, _, payload in (line.partition(b" ") for line in lines)]
     start = rows[0][0]
-    for ts, frame in rows:
-        at = ts - start + FIRST_NS
-        if "stream" not in frame:
-            book = Best(frame)
-            continue
-        data, kind = frame["data"], frame["stream"].split("@")[1]
-        event = (data["T"] if "T" in data else data["E"]) * 1_000_000 - start + FIRST_NS if "E" in data else None
-        if kind == "trade" and data.get("X", "MARKET") != "NA":
-            side = "sell" if data["m"] else "buy"
-            price, amount = Decimal(data["p"]), Decimal(data["q"])
-            kind_of = None if data.get("X", "MARKET") == "MARKET" else data["X"].lower()
-            found.trades.append(Trade("x", "s", event, at, price, amount, side, str(data["t"]), kind=kind_of))  # type: ignore[arg-type]  # a Side
-        elif kind == "bookTicker":
-            bid, bid_amount, ask, ask_amount = [Decimal(data[name]) for name in "bBaA"]
-            found.quotes.append(Quote("x", "s", event, at, bid, bid_amount, ask, ask_amount, data["u"]))
-        elif kind == "depth":
-            bids, asks = Levels(map(tuple, data["b"])), Levels(map(tuple, data["a"]))
-            found.deltas.append(BookDelta("x", "s", event, at, bids, asks, data["U"], data["u"], data.get("pu")))
-            if book is not None:
-                book.apply(data["b"], data["a"])
-                if at >= due:
-                    due = at - at % EVERY_NS + EVERY_NS
-                    found.snapshots.append(BookSnapshot("x", "s", None, at, *book.top(), DEPTH, data["u"]))
+    for ts, payload in rows:
+        for event in parser.receive(Frame(market.exchange, payload, ts)):
+            event.ts_recv += FIRST_NS - start
+            event.ts_event = None if event.ts_event is None else event.ts_event + FIRST_NS - start
+            if isinstance(event, Trade):
+                found.trades.append(event)
+            elif isinstance(event, Quote):
+                found.quotes.append(event)
+            elif isinstance(event, BookDelta):
+                found.deltas.append(event)
+            if isinstance(event, BookSnapshot | BookDelta):
+                book.apply(event)
+                if event.ts_recv >= due:
+                    due = event.ts_recv - event.ts_recv % EVERY_NS + EVERY_NS
+                    found.snapshots.append(_partial(event, book))
     return found
+
+
+def _partial(last: BookSnapshot | BookDelta, book: Book) -> BookSnapshot:
+    """Return the best levels as a partial book: without a time of the exchange, as on Binance spot."""
+    sides = [Levels([(f"{price:f}", f"{amount:f}") for price, amount in side]) for side in book.top(DEPTH)]
+    return BookSnapshot(last.exchange, last.symbol, None, last.ts_recv, sides[0], sides[1], DEPTH, last.sequence)
 
 
 def copied(events: Sequence[Any], times: int) -> Iterator[Any]:
@@ -135,8 +110,7 @@ def copied(events: Sequence[Any], times: int) -> Iterator[Any]:
     for copy in range(times):
         moved, number = copy * LENGTH_NS, copy * step
         for event in events:
-            new = _copy(event)
-            new.ts_recv += moved
+            new = evolve(event, ts_recv=event.ts_recv + moved)
             new.ts_event = None if event.ts_event is None else event.ts_event + moved
             if kind is Trade:
                 new.trade_id = str(int(event.trade_id) + number)
@@ -146,13 +120,6 @@ def copied(events: Sequence[Any], times: int) -> Iterator[Any]:
                 new.first_sequence += number
                 new.previous_sequence = None if event.previous_sequence is None else event.previous_sequence + number
             yield new
-
-
-def _copy(event: Message) -> Any:
-    new = object.__new__(type(event))
-    for name in ("exchange", "symbol", "ts_event", "ts_recv", *event.fields()):
-        setattr(new, name, getattr(event, name))
-    return new
 
 
 def units(event: Any) -> int:
@@ -198,6 +165,7 @@ async def plain(connection: Any, kind: type, events: Iterator[Any]) -> int | Non
 
 
 def moment(ns: int) -> datetime:
+    """Return the time as the driver wants it."""
     return datetime.fromtimestamp(ns / 1e9, UTC)
 
 
@@ -259,6 +227,7 @@ def month(found: dict[type, tuple[float, float]]) -> str:
 
 
 def main() -> None:
+    """Measure both recordings."""
     options = argparse.ArgumentParser()
     options.add_argument("--scale", type=float, default=1, help="how much of the usual number of copies")
     scale = options.parse_args().scale
@@ -266,10 +235,10 @@ def main() -> None:
     print(f"{'':<35}{'bytes each':^25}{'':>9}{'each per second':^33}")
     print(f"{'':<35}{'plain':>8}{'rows':>8}{'blocks':>9}{'a block':>9}{'pack':>11}{'Python':>11}{'SQL':>11}")
     with Home() as home:
-        for name, file in FILES.items():
-            print(name)
+        for file, market in FILES.items():
+            print(market.exchange)
             with fresh_database(home.shared()) as dsn:
-                found = asyncio.run(measure(dsn, recorded(folder / file), scale))
+                found = asyncio.run(measure(dsn, recorded(folder / file, market), scale))
             print(f"  {month(found)}")
 
 
