@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jrr_postgres import PostgresSink, StorageConfig
-from jrr_postgres.testing import PASSWORD_ROLE, Home, Server, execute
+from jrr_postgres.testing import PASSWORD_ROLE, Home, Server, execute, opened
 
 from jrr_core.errors import ConfigError
 from jrr_core.events import Trade
@@ -29,11 +28,8 @@ def refusal(dsn: str, **settings: Any) -> str:
     """Open the sink, which must name the user's mistake; return its words."""
 
     async def main() -> None:
-        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False, **settings))
-        try:
-            await sink.open()
-        finally:
-            await sink.close()
+        async with opened(dsn, **settings):
+            pass
 
     with pytest.raises(ConfigError) as caught:
         asyncio.run(main())

@@ -6,8 +6,8 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-import asyncpg
 import pytest
+from jrr_postgres.testing import fetch
 
 from jrr_core.events import Candle, Connected, Liquidation, Message, Trade
 
@@ -68,8 +68,6 @@ def test_a_bad_row_is_kept_in_quarantine_and_the_others_are_stored(
             into.put(trade(1000), candle(60), *good[:3])
             await into.settled()
             assert (counters.written, counters.duplicate, counters.retries) == (len(good) + 2, 3, 0)
-        connection = await asyncpg.connect(dsn)
-        assert await connection.fetchval("SELECT count(*) FROM jrr.trades") == 100
-        await connection.close()
+        assert await fetch(dsn, "SELECT count(*) FROM jrr.trades") == [(100,)]
 
     asyncio.run(main())

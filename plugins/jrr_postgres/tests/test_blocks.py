@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +11,7 @@ from jrr_postgres import schema
 from jrr_postgres.blocks import COLUMNS, pack, unpack
 from jrr_postgres.codec import Unpackable
 from jrr_postgres.packing import PACKED
+from jrr_postgres.testing import connected
 
 TIME = st.integers(1_700_000_000_000_000_000, 1_700_000_100_000_000_000)
 NUMBER = st.one_of(st.integers(0, 1000), st.integers(1 << 50, (1 << 50) + 10), st.integers(-5, 5))
@@ -84,13 +84,10 @@ def test_sql_reads_what_python_reads(dsn: str) -> None:
             blocks.append((relation, columns, block))
 
     async def main() -> None:
-        connection = await asyncpg.connect(dsn)
-        try:
+        async with connected(dsn) as connection:
             await schema.prepare(connection, "jrr")
             for relation, columns, block in blocks:
                 assert await read_by_sql(connection, relation, block) == columns
-        finally:
-            await connection.close()
 
     collect()
     assert len(blocks) > 50

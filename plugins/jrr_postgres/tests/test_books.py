@@ -6,12 +6,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
-from jrr_postgres import PostgresSink, StorageConfig
-from jrr_postgres.compact import compact
+from jrr_postgres import StorageConfig
 from jrr_postgres.queries import Queries
-from jrr_postgres.testing import Home, fresh_database
+from jrr_postgres.testing import Home, connected, fetch, fresh_database, opened, pack
 
 from jrr_core.book import BookState
 from jrr_core.events import BookDelta, BookSnapshot, Connected, Disconnected, Gap
@@ -61,30 +59,26 @@ def partial(number: int) -> BookSnapshot:
 def store(request: pytest.FixtureRequest, home: Home) -> Iterator[StorageConfig]:
     """A is whole, K has a checkpoint as well, P only partial books, B a broken chain, G a gap in coverage."""
     with fresh_database(home.shared()) as dsn:
-        settings = StorageConfig(dsn=dsn, compact=False)
-        asyncio.run(_fill(settings, request.param == "blocks"))
-        yield settings
+        asyncio.run(_fill(dsn, request.param == "blocks"))
+        yield StorageConfig(dsn=dsn)
 
 
-async def _fill(settings: StorageConfig, packed: bool) -> None:
-    sink = PostgresSink(settings)
-    await sink.open()
-    for symbol in ("A", "K", "G"):
-        await sink.write([Connected("ex", symbol, None, T0 - 1, "book", "s1", ts_from=T0 - 1)])
-        await sink.write(events(symbol))
-    await sink.write([partial(n) for n in range(5, 200, 5)])
-    await sink.write(
-        [whole("B", 0), *deltas("B", 1, 49), *deltas("B", 60, 149), whole("B", 150), *deltas("B", 151, 200)]
-    )
-    await sink.write([Gap("ex", "G", None, at(60), "book", "s1", "lost", 3, at(50), at(60))])
-    await sink.write([Disconnected("ex", name, None, END, "book", "s1", "done", ts_to=END) for name in ("A", "K", "G")])
-    await sink.close()
-    connection = await asyncpg.connect(settings.dsn)
-    await _keep(settings, connection)
+async def _fill(dsn: str, packed: bool) -> None:
+    broken = [whole("B", 0), *deltas("B", 1, 49), *deltas("B", 60, 149), whole("B", 150), *deltas("B", 151, 200)]
+    ends = [Disconnected("ex", name, None, END, "book", "s1", "done", ts_to=END) for name in ("A", "K", "G")]
+    async with opened(dsn) as sink:
+        for symbol in ("A", "K", "G"):
+            await sink.write([Connected("ex", symbol, None, T0 - 1, "book", "s1", ts_from=T0 - 1)])
+            await sink.write(events(symbol))
+        await sink.write([partial(n) for n in range(5, 200, 5)])
+        await sink.write(broken)
+        await sink.write([Gap("ex", "G", None, at(60), "book", "s1", "lost", 3, at(50), at(60))])
+        await sink.write(ends)
+    async with connected(dsn) as connection:
+        await _keep(StorageConfig(dsn=dsn), connection)
     if packed:
-        await compact(connection, settings.schema, date(2024, 1, 3), print)
-        assert await connection.fetchval("SELECT count(*) FROM jrr.stored_book_deltas") == 0
-    await connection.close()
+        await pack(dsn, date(2024, 1, 3))
+        assert await fetch(dsn, "SELECT count(*) FROM jrr.stored_book_deltas") == [(0,)]
 
 
 async def _keep(settings: StorageConfig, connection: Any) -> None:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import pytest
 from click.testing import CliRunner, Result
-from jrr_postgres import PostgresSink, StorageConfig
 from jrr_postgres.schema import VERSION
+from jrr_postgres.testing import execute, fetch, opened
 
 from jrr_core.cli import main
 from jrr_core.testing import samples
@@ -28,22 +27,13 @@ def jrr(*words: str, dsn: str) -> Result:
 
 
 def value(dsn: str, query: str) -> Any:
-    async def run() -> Any:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await connection.fetchval(query)
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())
+    return asyncio.run(fetch(dsn, query))[0][0]
 
 
 def write(dsn: str, *events: Any) -> None:
     async def run() -> None:
-        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
-        await sink.open()
-        await sink.write(events)
-        await sink.close()
+        async with opened(dsn) as sink:
+            await sink.write(events)
 
     asyncio.run(run())
 
@@ -60,7 +50,7 @@ def test_init_makes_database_and_schema_and_may_come_again(dsn: str) -> None:
             assert f"namespace jrr, schema version {VERSION}" in done.output
         assert value(fresh, "SELECT count(*) FROM jrr.trades") == 0
     finally:
-        value(dsn, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        asyncio.run(execute(dsn, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
 
 
 def test_init_tells_of_a_server_that_is_away(dsn: str) -> None:
@@ -103,7 +93,7 @@ def test_compacting_where_nothing_is_says_what_to_do(dsn: str) -> None:
 
 def test_a_schema_of_a_newer_jrr_is_not_compacted(dsn: str) -> None:
     write(dsn, samples.trade(1))
-    value(dsn, "INSERT INTO jrr.schema_version (version, what) VALUES (99, 'the future') RETURNING 1")
+    asyncio.run(execute(dsn, "INSERT INTO jrr.schema_version (version, what) VALUES (99, 'the future')"))
     refused = jrr("compact", "--before", "2024-01-03", dsn=dsn)
     assert refused.exit_code == 2
     assert "install a newer jrr-postgres" in refused.output

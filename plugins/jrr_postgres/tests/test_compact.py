@@ -1,19 +1,19 @@
 """Closed days in blocks: nothing lost, nothing twice, whoever reads, writes or kills meanwhile."""
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
 import pytest
-from jrr_postgres import PostgresSink, StorageConfig
+from jrr_postgres import PostgresSink
 from jrr_postgres.compact import Packed, closed_before, closed_days, compact, compact_day
 from jrr_postgres.packing import PACKED
 from jrr_postgres.tables import Table
+from jrr_postgres.testing import connected, opened
 
 from jrr_core.events import BookDelta, BookSnapshot, Message, Quote, Trade
 from jrr_core.levels import Levels
@@ -45,19 +45,6 @@ def some_events(first: int = 0, count: int = 40, symbols: Sequence[str] = ("AUSD
                 BookDelta("x", symbol, event, at, bids, Levels(), n * 5 - 4, n * 5, n * 5 - 5 if n % 9 else None),
             ]
     return found
-
-
-@contextlib.asynccontextmanager
-async def opened(dsn: str) -> AsyncIterator[tuple[PostgresSink, Any]]:
-    """An open sink and a connection beside it."""
-    sink = PostgresSink(StorageConfig(dsn=dsn, compact=False, partitions_ahead_days=1))
-    await sink.open()
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield sink, connection
-    finally:
-        await connection.close()
-        await sink.close()
 
 
 async def shown(connection: Any) -> dict[str, list[str]]:
@@ -97,7 +84,7 @@ async def until_waiting(connection: Any) -> int:
 @pytest.mark.every_server
 def test_views_and_queries_read_the_same_before_and_after(dsn: str) -> None:
     async def main() -> None:
-        async with opened(dsn) as (sink, connection):
+        async with opened(dsn) as sink, connected(dsn) as connection:
             await sink.write(some_events())
             before, events = await shown(connection), await read(sink)
             done = await run(connection)
@@ -116,7 +103,7 @@ def test_views_and_queries_read_the_same_before_and_after(dsn: str) -> None:
 def test_the_same_events_again_count_as_known(dsn: str) -> None:
     async def main() -> None:
         events = some_events()
-        async with opened(dsn) as (sink, connection):
+        async with opened(dsn) as sink, connected(dsn) as connection:
             await sink.write(events)
             before = await shown(connection)
             await run(connection)
@@ -133,7 +120,7 @@ def test_the_same_events_again_count_as_known(dsn: str) -> None:
 def test_a_full_batch_of_known_rows_passes_well_within_the_statement_timeout(dsn: str) -> None:
     async def main() -> None:
         events = some_events(count=1000, symbols=("AUSDT",))
-        async with opened(dsn) as (sink, connection):
+        async with opened(dsn) as sink, connected(dsn) as connection:
             await sink.write(events)
             await run(connection)
             async with asyncio.timeout(15):
@@ -144,7 +131,7 @@ def test_a_full_batch_of_known_rows_passes_well_within_the_statement_timeout(dsn
 
 def test_a_second_run_finds_nothing_to_do(dsn: str) -> None:
     async def main() -> None:
-        async with opened(dsn) as (sink, connection):
+        async with opened(dsn) as sink, connected(dsn) as connection:
             await sink.write(some_events())
             assert len(await run(connection)) == len(PACKED)
             assert await run(connection) == []
@@ -155,7 +142,7 @@ def test_a_second_run_finds_nothing_to_do(dsn: str) -> None:
 def test_late_rows_are_stored_beside_the_blocks_and_join_them(dsn: str) -> None:
     async def main() -> None:
         early, late = some_events(count=30), some_events(first=30, count=5)
-        async with opened(dsn) as (sink, connection):
+        async with opened(dsn) as sink, connected(dsn) as connection:
             await sink.write(early)
             await run(connection)
             result = await sink.write([*early[-20:], *late])
@@ -177,7 +164,7 @@ def test_rows_without_an_exact_form_stay_rows(dsn: str) -> None:
             for n, price in enumerate(["1.10", "1.1", "12345678901234567890.5", "1e-8", "1.10"], start=9000)
         ]
         odd = BookDelta("x", "AUSDT", at, at, Levels([("1e-8", "1"), ("0.5", "2")]), Levels(), None, 9000, None)
-        async with opened(dsn) as (sink, connection):
+        async with opened(dsn) as sink, connected(dsn) as connection:
             await sink.write([*some_events(), *uneven, odd])
             before = await shown(connection)
             done = {packed.relation: packed for packed in await run(connection)}
@@ -201,7 +188,7 @@ def test_a_day_of_which_nothing_has_a_packed_form_is_left_and_not_tried_again(ds
             Trade("x", "AUSDT", START, START, Decimal(1).scaleb(-n % 2), Decimal("1e-70"), None, str(n))
             for n in range(9)
         ]
-        async with opened(dsn) as (sink, connection):
+        async with opened(dsn) as sink, connected(dsn) as connection:
             await sink.write(trades)
             before = await shown(connection)
             found = await compact_day(connection, "jrr", TABLES[Trade], DAY)
@@ -215,7 +202,7 @@ def test_a_day_of_which_nothing_has_a_packed_form_is_left_and_not_tried_again(ds
 
 def test_a_partition_without_rows_goes(dsn: str) -> None:
     async def main() -> None:
-        async with opened(dsn) as (sink, connection):
+        async with opened(dsn) as sink, connected(dsn) as connection:
             await sink.write(some_events(count=1))
             await connection.execute("TRUNCATE jrr.stored_quotes")
             assert {packed.relation for packed in await run(connection)} == {"trades", "book_snapshots", "book_deltas"}
@@ -228,7 +215,7 @@ def test_a_partition_without_rows_goes(dsn: str) -> None:
 def test_a_row_committed_while_the_day_is_packed_is_packed_too(dsn: str) -> None:
     async def main() -> None:
         table = TABLES[Trade]
-        async with opened(dsn) as (sink, connection), opened(dsn) as (_, late):
+        async with opened(dsn) as sink, connected(dsn) as connection, connected(dsn) as late:
             await sink.write(some_events())
             transaction = late.transaction()
             await transaction.start()
@@ -250,7 +237,7 @@ def test_a_row_committed_while_the_day_is_packed_is_packed_too(dsn: str) -> None
 
 def test_a_killed_compactor_leaves_the_rows_as_they_were(dsn: str) -> None:
     async def main() -> None:
-        async with opened(dsn) as (sink, connection), opened(dsn) as (_, reader):
+        async with opened(dsn) as sink, connected(dsn) as connection, connected(dsn) as reader:
             await sink.write(some_events())
             before = await shown(connection)
             transaction = reader.transaction()
@@ -273,7 +260,7 @@ def test_a_day_in_use_is_left_and_told(dsn: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("jrr_postgres.compact._LOCK_PAUSES_S", (0.01,))
 
     async def main() -> None:
-        async with opened(dsn) as (sink, connection), opened(dsn) as (_, reader):
+        async with opened(dsn) as sink, connected(dsn) as connection, connected(dsn) as reader:
             await sink.write(some_events(count=2))
             async with reader.transaction():
                 await reader.fetch("SELECT FROM jrr.stored_trades")
@@ -288,7 +275,7 @@ def test_a_day_in_use_is_left_and_told(dsn: str, monkeypatch: pytest.MonkeyPatch
 
 def test_of_two_compactors_one_works(dsn: str) -> None:
     async def main() -> None:
-        async with opened(dsn) as (sink, connection), opened(dsn) as (_, other):
+        async with opened(dsn) as sink, connected(dsn) as connection, connected(dsn) as other:
             await sink.write(some_events(count=2))
             await other.execute("SELECT pg_advisory_lock(hashtext('jrr compact'))")
             said: list[str] = []
@@ -304,7 +291,7 @@ def test_of_two_compactors_one_works(dsn: str) -> None:
 def test_a_live_collector_and_a_replay_beside_it_lose_and_repeat_nothing(dsn: str) -> None:
     async def main() -> None:
         events = some_events(count=300)
-        async with opened(dsn) as (sink, connection), opened(dsn) as (replay, watcher):
+        async with opened(dsn) as sink, connected(dsn) as connection, opened(dsn) as replay, connected(dsn) as watcher:
             await sink.write(events[: len(events) // 2])
             stop = asyncio.Event()
 

@@ -7,18 +7,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
-from jrr_postgres import PostgresSink, StorageConfig
 from jrr_postgres.books import last_checkpoint
-from jrr_postgres.compact import compact
 from jrr_postgres.resampling import Resampling
 from jrr_postgres.rows import raw_time
 from jrr_postgres.scan import Scan
 from jrr_postgres.server import _raw_times
 from jrr_postgres.tables import TABLES
-from jrr_postgres.testing import Home, fresh_database
-from jrr_postgres.testing.database import execute
+from jrr_postgres.testing import Home, connected, execute, fresh_database, opened, pack
 
 from jrr_core.events import BookDelta, BookSnapshot, Trade
 from jrr_core.levels import Levels
@@ -44,35 +40,32 @@ def filled(home: Home) -> Iterator[str]:
 
 
 async def _fill(dsn: str) -> None:
-    sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
-    await sink.open()
-    for symbol in ("A", "B"):
-        await sink.write([BookSnapshot("ex", symbol, None, at(0), SIDE, SIDE, None, 0)])
-        for first in range(0, 3 * ROWS, 4000):
-            numbers = range(first, first + 4000)
-            await sink.write(
-                [Trade("ex", symbol, at(n), at(n) + 5, Decimal(n), Decimal(1), "buy", str(n)) for n in numbers]
-            )
-            await sink.write([BookDelta("ex", symbol, at(n), at(n) + 5, SIDE, SIDE, n, n, n - 1) for n in numbers if n])
-    await sink.close()
-    connection = await asyncpg.connect(dsn)
-    await compact(connection, "jrr", date(2025, 11, 26), print)
-    await connection.execute("ANALYZE")
+    async with opened(dsn) as sink:
+        for symbol in ("A", "B"):
+            await sink.write([BookSnapshot("ex", symbol, None, at(0), SIDE, SIDE, None, 0)])
+            for first in range(0, 3 * ROWS, 4000):
+                await sink.write([trade(symbol, n) for n in range(first, first + 4000)])
+                await sink.write([delta(symbol, n) for n in range(max(first, 1), first + 4000)])
+    await pack(dsn, date(2025, 11, 26))
     days = "SELECT brin_summarize_new_values(oid) FROM pg_class WHERE relname ~ '_2025112[0-9]_time$'"
-    await connection.execute(days)
-    await connection.close()
+    await execute(dsn, "ANALYZE", days)
+
+
+def trade(symbol: str, number: int) -> Trade:
+    return Trade("ex", symbol, at(number), at(number) + 5, Decimal(number), Decimal(1), "buy", str(number))
+
+
+def delta(symbol: str, number: int) -> BookDelta:
+    return BookDelta("ex", symbol, at(number), at(number) + 5, SIDE, SIDE, number, number, number - 1)
 
 
 def plan(dsn: str, query: str, *arguments: Any) -> list[dict[str, Any]]:
     """Return every node of a query's plan that was executed."""
 
     async def explain() -> Any:
-        connection = await asyncpg.connect(dsn)
-        await _raw_times(connection)
-        try:
+        async with connected(dsn) as connection:
+            await _raw_times(connection)
             return json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *arguments))
-        finally:
-            await connection.close()
 
     nodes, waiting = [], [asyncio.run(explain())[0]["Plan"]]
     while waiting:
@@ -96,11 +89,8 @@ def whole_reads(nodes: list[dict[str, Any]]) -> set[str]:
 
 
 async def _scan(dsn: str, table: Any) -> Scan:
-    connection = await asyncpg.connect(dsn)
-    try:
+    async with connected(dsn) as connection:
         return await Scan.of(connection, "jrr", table, Selection("ex", "A"))
-    finally:
-        await connection.close()
 
 
 @pytest.mark.parametrize("kind", [Trade, BookDelta])
@@ -153,15 +143,11 @@ def test_candles_of_an_hour_read_an_hour(filled: str) -> None:
 
 
 def test_the_last_checkpoint_is_found_by_its_key(filled: str) -> None:
-    async def fill() -> None:
-        connection = await asyncpg.connect(filled)
-        await connection.execute(
-            "INSERT INTO jrr.checkpoints SELECT s, timestamptz '2025-11-24 00:00+00' + n * interval '1 minute', 0, "
-            "now(), 0, n, '|' FROM generate_series(100, 104) s, generate_series(1, 3000) n; ANALYZE jrr.checkpoints"
-        )
-        await connection.close()
-
-    asyncio.run(fill())
+    rows = (
+        "INSERT INTO jrr.checkpoints SELECT s, timestamptz '2025-11-24 00:00+00' + n * interval '1 minute', 0, "
+        "now(), 0, n, '|' FROM generate_series(100, 104) s, generate_series(1, 3000) n"
+    )
+    asyncio.run(execute(filled, rows, "ANALYZE jrr.checkpoints"))
     nodes = plan(filled, last_checkpoint("jrr"), [102], raw_time(NOON), 0)
     assert {node["Node Type"] for node in nodes} & {"Index Scan", "Bitmap Index Scan"}
     assert "Seq Scan" not in {node["Node Type"] for node in nodes}

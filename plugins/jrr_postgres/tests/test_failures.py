@@ -6,9 +6,10 @@ from typing import Any
 
 import asyncpg
 import pytest
-from jrr_postgres import PostgresSink, StorageConfig
+from jrr_postgres import StorageConfig
 from jrr_postgres.failures import breaks_connection, on_open, on_write
 from jrr_postgres.settings import Target
+from jrr_postgres.testing import opened
 
 from jrr_core.errors import ConfigError, JrrError, SinkRejected, SinkUnavailable
 
@@ -93,11 +94,8 @@ def test_what_keeps_the_store_away_is_said_with_its_cure(error: BaseException, w
 
 def refusal(dsn: str = "", **settings: Any) -> JrrError:
     async def main() -> None:
-        sink = PostgresSink(StorageConfig(dsn=dsn, connect_timeout_s=5, **settings))
-        try:
-            await sink.open()
-        finally:
-            await sink.close()
+        async with opened(dsn, connect_timeout_s=5, **settings):
+            pass
 
     with pytest.raises(JrrError) as caught:
         asyncio.run(main())

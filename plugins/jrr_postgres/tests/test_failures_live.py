@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from jrr_postgres.testing import Home, Proxy, Server, execute
+from jrr_postgres.testing import Home, Proxy, Server, execute, fetch
 
 from jrr_core.events import BookDelta, Candle, Connected, MarkPrice, Message, Trade
 from jrr_core.levels import Levels
@@ -91,14 +91,6 @@ def _relation(event: Message) -> str:
 def _id(event: Message) -> str:
     known = {Trade: "trade_id", BookDelta: "sequence", Candle: "open_time", MarkPrice: "ts_event"}
     return str(getattr(event, known[type(event)]))
-
-
-async def fetch(dsn: str, query: str, *arguments: Any) -> list[Any]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return [tuple(row) for row in await connection.fetch(query, *arguments)]
-    finally:
-        await connection.close()
 
 
 async def assert_whole(dsn: str, flow: Flow) -> None:

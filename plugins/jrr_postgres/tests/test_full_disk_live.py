@@ -10,9 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
-from jrr_postgres.testing import Server, execute
+from jrr_postgres.testing import Server, execute, fetch
 
 from jrr_core.events import Trade
 
@@ -55,12 +54,8 @@ async def away(into: Any) -> None:
 
 
 async def count(dsn: str) -> int:
-    connection = await asyncpg.connect(dsn)
-    try:
-        stored: int = await connection.fetchval("SELECT count(*) FROM jrr.trades")
-        return stored
-    finally:
-        await connection.close()
+    ((stored,),) = await fetch(dsn, "SELECT count(*) FROM jrr.trades")
+    return int(stored)
 
 
 def test_a_full_disk_is_waited_for(

@@ -7,13 +7,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
 from attrs import evolve
-from jrr_postgres import PostgresSink, StorageConfig
-from jrr_postgres.compact import compact
+from jrr_postgres import StorageConfig
 from jrr_postgres.queries import Queries
-from jrr_postgres.testing import Home, fresh_database
+from jrr_postgres.testing import Home, fresh_database, opened, pack
 
 from jrr_core.events import (
     MARKET_EVENTS,
@@ -62,20 +60,15 @@ def packed(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="module")
 def store(packed: bool, home: Home) -> Iterator[StorageConfig]:
     with fresh_database(home.shared()) as dsn:
-        settings = StorageConfig(dsn=dsn, compact=False)
-        asyncio.run(_fill(settings, packed))
-        yield settings
+        asyncio.run(_fill(dsn, packed))
+        yield StorageConfig(dsn=dsn)
 
 
-async def _fill(settings: StorageConfig, packed: bool) -> None:
-    sink = PostgresSink(settings)
-    await sink.open()
-    assert (await sink.write(EVENTS)).written == len(STORED)
-    await sink.close()
+async def _fill(dsn: str, packed: bool) -> None:
+    async with opened(dsn) as sink:
+        assert (await sink.write(EVENTS)).written == len(STORED)
     if packed:
-        connection = await asyncpg.connect(settings.dsn)
-        assert await compact(connection, settings.schema, date(2024, 1, 5), print)
-        await connection.close()
+        assert await pack(dsn, date(2024, 1, 5))
 
 
 def ask(settings: StorageConfig, name: str) -> Any:
@@ -126,12 +119,9 @@ def test_an_open_candle_is_no_resume_point(dsn: str) -> None:
     later = evolve(closed, open_time=closed.open_time + samples.MINUTE, closed=False)
 
     async def run() -> tuple[Any, Any]:
-        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False, candles="all"))
-        await sink.open()
-        assert (await sink.write([closed, later])).written == 2
-        found = await sink.resume_points(), await sink.last()
-        await sink.close()
-        return found
+        async with opened(dsn, candles="all") as sink:
+            assert (await sink.write([closed, later])).written == 2
+            return await sink.resume_points(), await sink.last()
 
     key = StreamKey(closed.exchange, closed.channel, closed.symbol)
     assert asyncio.run(run()) == ({key: closed.open_time}, {key: later.open_time})

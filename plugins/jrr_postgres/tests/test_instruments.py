@@ -5,10 +5,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-import asyncpg
 import pytest
 from attrs import evolve
-from jrr_postgres import PostgresSink, StorageConfig
+from jrr_postgres.testing import fetch, opened
 
 from jrr_core.errors import SinkRejected
 from jrr_core.instrument import Instrument
@@ -22,26 +21,15 @@ def write(dsn: str, *batches: list[Any]) -> list[int]:
     """Return how many of each batch counted as written."""
 
     async def run() -> list[int]:
-        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
-        await sink.open()
-        try:
+        async with opened(dsn) as sink:
             return [(await sink.write(batch)).written for batch in batches]
-        finally:
-            await sink.close()
 
     return asyncio.run(run())
 
 
 def history(dsn: str, columns: str) -> list[tuple[Any, ...]]:
-    async def run() -> list[tuple[Any, ...]]:
-        connection = await asyncpg.connect(dsn)
-        query = f"SELECT {columns} FROM jrr.instrument_versions ORDER BY exchange, symbol, valid_from"
-        try:
-            return [tuple(row) for row in await connection.fetch(query)]
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())
+    query = f"SELECT {columns} FROM jrr.instrument_versions ORDER BY exchange, symbol, valid_from"
+    return asyncio.run(fetch(dsn, query))
 
 
 def test_changed_terms_open_a_version_and_a_changed_state_does_not(dsn: str) -> None:
@@ -73,12 +61,8 @@ def test_of_one_batch_the_last_state_counts(dsn: str) -> None:
 
 def test_every_field_is_read_back(dsn: str) -> None:
     async def read() -> list[Instrument]:
-        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
-        await sink.open()
-        try:
+        async with opened(dsn) as sink:
             return [item async for item in sink.read(Instrument)]
-        finally:
-            await sink.close()
 
     given = samples.samples(Instrument)
     assert write(dsn, [*given]) == [len(given)]

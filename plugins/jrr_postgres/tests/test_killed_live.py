@@ -6,9 +6,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from typing import Any
 
-import asyncpg
+from jrr_postgres.testing import fetch
 
 # Writes batches of 50 trades and 20 deltas, each of its own symbol, and says when one is acknowledged.
 SCRIPT = """
@@ -51,12 +50,7 @@ def killed_after(dsn: str, first: int, batches: int, pause_s: float) -> int:
 
 
 async def rows(dsn: str, relation: str) -> Counter[str]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        found: list[Any] = await connection.fetch(f"SELECT symbol, count(*) FROM jrr.{relation} GROUP BY symbol")
-        return Counter(dict(found))
-    finally:
-        await connection.close()
+    return Counter(dict(await fetch(dsn, f"SELECT symbol, count(*) FROM jrr.{relation} GROUP BY symbol")))
 
 
 def test_every_batch_is_whole_or_absent_and_what_was_acknowledged_is_there(dsn: str) -> None:

@@ -1,17 +1,17 @@
 """Coverage: the ranges the core draws, kept over restarts and crashes, put together for several collectors."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-import asyncpg
 import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jrr_postgres import PostgresSink, StorageConfig
 from jrr_postgres.queries import Queries
-from jrr_postgres.testing import Home, fresh_database
+from jrr_postgres.testing import Home, execute, fresh_database, opened
 
 from jrr_core.coverage import Timeline
 from jrr_core.events import STREAM_EVENTS, Backfilled, Connected, Disconnected, Gap, StreamEvent
@@ -40,14 +40,8 @@ def trade(at: int) -> Any:
 
 def with_sinks(dsn: str, work: Callable[..., Awaitable[Any]], number: int = 1) -> Any:
     async def run() -> Any:
-        sinks = [PostgresSink(StorageConfig(dsn=dsn, compact=False)) for _ in range(number)]
-        try:
-            for sink in sinks:
-                await sink.open()
-            return await work(*sinks)
-        finally:
-            for sink in sinks:
-                await sink.close()
+        async with contextlib.AsyncExitStack() as stack:
+            return await work(*[await stack.enter_async_context(opened(dsn)) for _ in range(number)])
 
     return asyncio.run(run())
 
@@ -121,13 +115,9 @@ def test_after_a_crash_coverage_ends_where_data_was_last_stored(dsn: str) -> Non
     async def crash(sink: PostgresSink) -> None:
         await sink.write([connected("a", 0)])
         await sink.write([trade(9)])
-        connection = await asyncpg.connect(dsn)
         # Nothing is left of the collector but what it stored.
-        await connection.fetch(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE application_name = 'jrr' AND datname = current_database()"
-        )
-        await connection.close()
+        await execute(dsn, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                      "WHERE application_name = 'jrr' AND datname = current_database()")  # fmt: skip
 
     async def again(sink: PostgresSink) -> Any:
         before = await seen(sink)

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from jrr_postgres.testing import execute
+from jrr_postgres.testing import connected, execute, fetch
 
 from jrr_core.events import BookDelta, Candle, Trade
 from jrr_core.levels import Levels
@@ -31,27 +31,16 @@ def candle(closed: bool) -> Candle:
     return Candle("sim", "BTCUSDT", T0, T0 + closed, "1m", T0, None, ONE, ONE, ONE, ONE, ONE, None, None, closed)
 
 
-async def fetch(dsn: str, query: str) -> list[Any]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return [tuple(row) for row in await connection.fetch(query)]
-    finally:
-        await connection.close()
-
-
 @contextlib.asynccontextmanager
 async def rival(dsn: str, *statements: str) -> AsyncIterator[Any]:
     """Another program in the middle of a transaction: it has run the statements and holds their locks."""
-    connection = await asyncpg.connect(dsn)
-    try:
+    async with connected(dsn) as connection:
         transaction = connection.transaction()
         await transaction.start()
         for statement in statements:
             await connection.execute(statement)
         yield connection
         await transaction.rollback()
-    finally:
-        await connection.close()
 
 
 async def blocked(dsn: str) -> None:

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 from jrr_postgres import PostgresSink, StorageConfig, maintenance
 from jrr_postgres.maintenance import Maintenance
 from jrr_postgres.partitions import Partitions
 from jrr_postgres.server import Server
 from jrr_postgres.settings import target_of
+from jrr_postgres.testing import connected, opened
 
 from jrr_core import journal
 from jrr_core.events import BookDelta, BookSnapshot
@@ -32,16 +32,13 @@ def with_duties(dsn: str, work: Work, **more: Any) -> Any:
 
     async def run() -> Any:
         settings = StorageConfig(dsn=dsn, **{"compact": False, **more})
-        sink, server = PostgresSink(settings), Server(settings, target_of(settings))
-        await sink.open()
-        await server.open()
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await work(Maintenance(server, Partitions(settings.schema)), sink, connection)
-        finally:
-            await connection.close()
-            await server.close()
-            await sink.close()
+        server = Server(settings, target_of(settings))
+        async with opened(dsn, **more) as sink, connected(dsn) as connection:
+            await server.open()
+            try:
+                return await work(Maintenance(server, Partitions(settings.schema)), sink, connection)
+            finally:
+                await server.close()
 
     return asyncio.run(run())
 

@@ -1,15 +1,14 @@
 """Partitions: made ahead and when a row needs one, let go of when their time is over."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-from jrr_postgres import PostgresSink, StorageConfig
+from jrr_postgres import PostgresSink
 from jrr_postgres.partitions import retire, summarize
+from jrr_postgres.testing import connected, with_sink
 
 from jrr_core.errors import SinkRejected
 from jrr_core.events import Candle, Connected, Disconnected
@@ -22,20 +21,6 @@ OLD = samples.trade(1)  # 2024-01-01
 def leaves(view: str, schema: str = "jrr") -> str:
     chosen = f"schemaname = '{schema}' AND tablename ~ '^stored_{view}_2'"
     return f"SELECT array_agg(tablename ORDER BY 1) FROM pg_tables WHERE {chosen}"
-
-
-def with_sink(dsn: str, work: Callable[[PostgresSink, Any], Awaitable[Any]], **settings: Any) -> Any:
-    async def run() -> Any:
-        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False, **settings))
-        await sink.open()
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await work(sink, connection)
-        finally:
-            await connection.close()
-            await sink.close()
-
-    return asyncio.run(run())
 
 
 def test_the_next_days_are_made_ahead(dsn: str) -> None:
@@ -122,8 +107,7 @@ def test_a_detach_that_was_cut_off_is_finished(dsn: str) -> None:
 
     async def work(sink: PostgresSink, connection: Any) -> Any:
         await sink.write([OLD, samples.trade(1, ts_event=OLD.ts_recv + DAY_NS, trade_id="next")])
-        reader = await asyncpg.connect(dsn)
-        async with reader.transaction():
+        async with connected(dsn) as reader, reader.transaction():
             await reader.fetch("SELECT FROM jrr.trades")
             await connection.execute("SET statement_timeout = '500ms'")
             # The detach waits for the reader with its first half committed.
@@ -131,7 +115,6 @@ def test_a_detach_that_was_cut_off_is_finished(dsn: str) -> None:
                 await connection.execute(
                     "ALTER TABLE jrr.stored_trades DETACH PARTITION jrr.stored_trades_20240101 CONCURRENTLY"
                 )
-        await reader.close()
         pending = await connection.fetchval("SELECT count(*) FROM pg_inherits WHERE inhdetachpending")
         gone = await retire(connection, "jrr", {"trades": 2}, keep=False, today=date(2024, 2, 1))
         left = await connection.fetchval("SELECT count(*) FROM jrr.trades")

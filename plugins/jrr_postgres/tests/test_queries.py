@@ -7,12 +7,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
-from jrr_postgres import PostgresSink, StorageConfig
-from jrr_postgres.compact import compact
+from jrr_postgres import StorageConfig
+from jrr_postgres.maintenance import _CHECKPOINT
 from jrr_postgres.queries import Queries
-from jrr_postgres.testing import Home, fresh_database
+from jrr_postgres.testing import Home, connected, execute, fetch, fresh_database, opened, pack
 
 from jrr_core.candles import resampled
 from jrr_core.errors import ConfigError
@@ -56,25 +55,20 @@ DELTAS = [
 def store(request: pytest.FixtureRequest, home: Home) -> Iterator[StorageConfig]:
     """Every kind of event, as rows; then the same with the days packed."""
     with fresh_database(home.shared()) as dsn:
-        settings = StorageConfig(dsn=dsn, compact=False)
-        asyncio.run(_fill(settings, request.param == "blocks"))
-        yield settings
+        asyncio.run(_fill(dsn, request.param == "blocks"))
+        yield StorageConfig(dsn=dsn)
 
 
-async def _fill(settings: StorageConfig, packed: bool) -> None:
-    sink = PostgresSink(settings)
-    await sink.open()
+async def _fill(dsn: str, packed: bool) -> None:
     alive = Connected("ex", "A", None, T0 - 1, "book", "s1", ts_from=T0 - 1)
-    for batch in ([alive], TRADES, [UNDATED], QUOTES, CANDLES, FUNDING, [START], DELTAS, samples.samples(Instrument)):
-        result = await sink.write(batch)
-        assert result.written == len(batch), batch[0]
-    await sink.close()
+    batches = ([alive], TRADES, [UNDATED], QUOTES, CANDLES, FUNDING, [START], DELTAS, samples.samples(Instrument))
+    async with opened(dsn) as sink:
+        for batch in batches:
+            assert (await sink.write(batch)).written == len(batch), batch[0]
     if packed:
-        connection = await asyncpg.connect(settings.dsn)
-        await compact(connection, settings.schema, date(2024, 1, 3), print)
+        await pack(dsn, date(2024, 1, 3))
         for relation in ("trades", "book_deltas", "book_snapshots"):
-            assert await connection.fetchval(f"SELECT count(*) FROM jrr.stored_{relation}") == 0
-        await connection.close()
+            assert await fetch(dsn, f"SELECT count(*) FROM jrr.stored_{relation}") == [(0,)]
 
 
 def ask(settings: StorageConfig, work: Any) -> Any:
@@ -168,19 +162,16 @@ def test_there_is_no_book_before_the_first_snapshot(store: StorageConfig) -> Non
 
 def test_a_checkpoint_gives_the_same_book_from_fewer_deltas(dsn: str) -> None:
     async def run() -> tuple[Any, Any, int]:
-        settings = StorageConfig(dsn=dsn, compact=False)
-        await _fill(settings, False)
+        await _fill(dsn, False)
+        settings = StorageConfig(dsn=dsn)
         ts = DELTAS[200].ts_event or 0
         async with Queries(settings) as store:
             before = await store.book_at("ex", "A", ts)
             rows = await store.checkpoints(T0, DELTAS[150].ts_event or 0)
-        connection = await asyncpg.connect(dsn)
-        from jrr_postgres.maintenance import _CHECKPOINT
-
-        await connection.executemany(_CHECKPOINT.format(schema="jrr"), rows)
+        async with connected(dsn) as connection:
+            await connection.executemany(_CHECKPOINT.format(schema="jrr"), rows)
         # What the checkpoint stands for is not needed any more.
-        await connection.execute("DELETE FROM jrr.stored_book_deltas WHERE sequence < 1100")
-        await connection.close()
+        await execute(dsn, "DELETE FROM jrr.stored_book_deltas WHERE sequence < 1100")
         async with Queries(settings) as store:
             return before, await store.book_at("ex", "A", ts), len(rows)
 
@@ -191,17 +182,13 @@ def test_a_checkpoint_gives_the_same_book_from_fewer_deltas(dsn: str) -> None:
 
 def test_a_broken_chain_and_a_gap_make_a_book_not_intact(dsn: str) -> None:
     async def run() -> tuple[Any, Any]:
-        settings = StorageConfig(dsn=dsn, compact=False)
-        sink = PostgresSink(settings)
-        await sink.open()
-        await sink.write([Connected("ex", "A", None, T0 - 1, "book", "s1", ts_from=T0 - 1)])
-        await sink.write([START, *DELTAS[:50], *DELTAS[60:100]])
-        broken = await sink.book_at("ex", "A", DELTAS[90].ts_event or 0)
-        begin, end = DELTAS[50].ts_event, DELTAS[60].ts_event
-        await sink.write([*DELTAS[50:60], Gap("ex", "A", None, end or 0, "book", "s1", "lost", 3, begin, end)])
-        interrupted = await sink.book_at("ex", "A", DELTAS[90].ts_event or 0)
-        await sink.close()
-        return broken, interrupted
+        async with opened(dsn) as sink:
+            await sink.write([Connected("ex", "A", None, T0 - 1, "book", "s1", ts_from=T0 - 1)])
+            await sink.write([START, *DELTAS[:50], *DELTAS[60:100]])
+            broken = await sink.book_at("ex", "A", DELTAS[90].ts_event or 0)
+            begin, end = DELTAS[50].ts_event, DELTAS[60].ts_event
+            await sink.write([*DELTAS[50:60], Gap("ex", "A", None, end or 0, "book", "s1", "lost", 3, begin, end)])
+            return broken, await sink.book_at("ex", "A", DELTAS[90].ts_event or 0)
 
     broken, interrupted = asyncio.run(run())
     assert not broken.intact

@@ -9,9 +9,9 @@ from pathlib import Path
 import asyncpg
 import attrs
 import pytest
-from jrr_postgres import PostgresSink, StorageConfig
+from jrr_postgres import StorageConfig
 from jrr_postgres.queries import Queries
-from jrr_postgres.testing import Server, execute
+from jrr_postgres.testing import Server, execute, opened
 
 from jrr_core.testing.samples import trade
 
@@ -27,10 +27,8 @@ def _as(server: Server, user: str) -> str:
 
 
 async def _collect(dsn: str) -> None:
-    sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
-    await sink.open()
-    await sink.write([trade(n, exchange="binance", symbol="BTCUSDT") for n in range(20)])
-    await sink.close()
+    async with opened(dsn) as sink:
+        await sink.write([trade(n, exchange="binance", symbol="BTCUSDT") for n in range(20)])
 
 
 def test_the_roles_of_the_page_write_and_read(own_server: Server) -> None:
@@ -40,12 +38,9 @@ def test_the_roles_of_the_page_write_and_read(own_server: Server) -> None:
         await execute(_as(own_server, "collector"), GRANTS)
         async with Queries(StorageConfig(dsn=_as(own_server, "researcher"))) as store:
             assert sum((await store.counts()).values()) == 20
-        connection = await asyncpg.connect(_as(own_server, "researcher"))
-        for query in QUERIES:
-            await connection.fetch(query)
+        await execute(_as(own_server, "researcher"), *QUERIES)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.execute("DELETE FROM jrr.streams")
-        await connection.close()
+            await execute(_as(own_server, "researcher"), "DELETE FROM jrr.streams")
 
     asyncio.run(run())
 

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-import asyncpg
 import pytest
-from jrr_postgres import PostgresSink, StorageConfig
-from jrr_postgres.compact import compact
+from jrr_postgres import StorageConfig
 from jrr_postgres.queries import Queries
-from jrr_postgres.testing import Home, fresh_database
+from jrr_postgres.testing import Home, fetch, fresh_database, opened, pack
 
 from jrr_core.candles import resampled
 from jrr_core.errors import ConfigError
@@ -64,22 +62,17 @@ PLAIN = [Trade("ex", "M", t.ts_event, t.ts_recv, t.price, Decimal(5), "sell", t.
 def store(request: pytest.FixtureRequest, home: Home) -> Iterator[StorageConfig]:
     """The trades as rows; then the same with their days packed."""
     with fresh_database(home.shared()) as dsn:
-        settings = StorageConfig(dsn=dsn, compact=False)
-        asyncio.run(_fill(settings, request.param == "blocks"))
-        yield settings
+        asyncio.run(_fill(dsn, request.param == "blocks"))
+        yield StorageConfig(dsn=dsn)
 
 
-async def _fill(settings: StorageConfig, packed: bool) -> None:
-    sink = PostgresSink(settings)
-    await sink.open()
-    for batch in (TRADES, SPACED, PLAIN):
-        assert (await sink.write(batch)).written == len(batch)
-    await sink.close()
+async def _fill(dsn: str, packed: bool) -> None:
+    async with opened(dsn) as sink:
+        for batch in (TRADES, SPACED, PLAIN):
+            assert (await sink.write(batch)).written == len(batch)
     if packed:
-        connection = await asyncpg.connect(settings.dsn)
-        await compact(connection, settings.schema, date(2024, 6, 1), print)
-        assert await connection.fetchval("SELECT count(*) FROM jrr.stored_trades") == 0
-        await connection.close()
+        await pack(dsn, date(2024, 6, 1))
+        assert await fetch(dsn, "SELECT count(*) FROM jrr.stored_trades") == [(0,)]
 
 
 def candles(settings: StorageConfig, symbol: str, interval: str, *chosen: Selection) -> list[list[Candle]]:

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jrr_postgres import PostgresSink, StorageConfig
 from jrr_postgres.rows import ns_of, raw_time
 from jrr_postgres.tables import TABLES, Table
-from jrr_postgres.testing import Home, fresh_database
+from jrr_postgres.testing import Home, fetch, fresh_database
 
 from jrr_core.events import Candle, FundingRate, Liquidation, MarkPrice, Message, OpenInterest
 from jrr_core.exact import decimal
@@ -88,12 +87,8 @@ def test_a_view_shows_every_field_of_the_event(table: Table, store: tuple[asynci
     shown = [f"{name}_ns" if name.startswith("ts_") or name.endswith("_time") else name for name in names]
 
     async def rows() -> Sequence[Any]:
-        connection = await asyncpg.connect(sink.settings.dsn)
-        try:
-            query = f"SELECT {', '.join(shown)} FROM jrr.{table.view} WHERE exchange = '{samples.EXCHANGE}'"
-            return list(await connection.fetch(query))
-        finally:
-            await connection.close()
+        query = f"SELECT {', '.join(shown)} FROM jrr.{table.view} WHERE exchange = '{samples.EXCHANGE}'"
+        return await fetch(sink.settings.dsn, query)
 
     def plain(value: Any) -> Any:
         if isinstance(value, Levels):

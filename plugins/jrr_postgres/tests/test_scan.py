@@ -6,12 +6,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
-from jrr_postgres import PostgresSink, StorageConfig
-from jrr_postgres.compact import compact
+from jrr_postgres import StorageConfig
 from jrr_postgres.queries import Queries
-from jrr_postgres.testing import Home, fresh_database
+from jrr_postgres.testing import Home, fresh_database, opened, pack
 
 from jrr_core.events import Quote, Trade
 from jrr_core.store import Selection
@@ -47,21 +45,16 @@ def store(request: pytest.FixtureRequest, home: Home) -> Iterator[StorageConfig]
     """The events as rows; with all days packed; with the first day packed alone."""
     before = {"rows": None, "blocks": date(2024, 2, 1), "both": date(2024, 1, 2)}[request.param]
     with fresh_database(home.shared()) as dsn:
-        settings = StorageConfig(dsn=dsn, compact=False)
-        asyncio.run(_fill(settings, before))
-        yield settings
+        asyncio.run(_fill(dsn, before))
+        yield StorageConfig(dsn=dsn)
 
 
-async def _fill(settings: StorageConfig, before: date | None) -> None:
-    sink = PostgresSink(settings)
-    await sink.open()
-    for batch in (TRADES[::-1], QUOTES):
-        assert (await sink.write(batch)).written == len(batch)
-    await sink.close()
+async def _fill(dsn: str, before: date | None) -> None:
+    async with opened(dsn) as sink:
+        for batch in (TRADES[::-1], QUOTES):
+            assert (await sink.write(batch)).written == len(batch)
     if before is not None:
-        connection = await asyncpg.connect(settings.dsn)
-        assert await compact(connection, settings.schema, before, print)
-        await connection.close()
+        assert await pack(dsn, before)
 
 
 def read(settings: StorageConfig, kind: type[Any], *chosen: Selection) -> list[list[Any]]:

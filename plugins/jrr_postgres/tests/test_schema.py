@@ -6,13 +6,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
 from jrr_postgres import PostgresSink, StorageConfig, schema
 from jrr_postgres.compact import compact
 from jrr_postgres.queries import Queries
 from jrr_postgres.tables import RELATIONS, TABLES
-from jrr_postgres.testing import execute
+from jrr_postgres.testing import connected, execute, opened
 
 from jrr_core.errors import ConfigError
 from jrr_core.events import Trade
@@ -27,11 +26,8 @@ NUMBERS = {
 
 def on(dsn: str, work: Callable[[Any], Awaitable[Any]]) -> Any:
     async def run() -> Any:
-        connection = await asyncpg.connect(dsn)
-        try:
+        async with connected(dsn) as connection:
             return await work(connection)
-        finally:
-            await connection.close()
 
     return asyncio.run(run())
 
@@ -59,10 +55,8 @@ def test_an_older_schema_is_brought_forward_with_its_rows(dsn: str, old: int) ->
         assert await connection.fetchval("SELECT price FROM jrr.trades") == Decimal("1.50")
 
     async def after() -> list[Trade]:
-        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
-        await sink.open()
-        await sink.write([samples.trade(1)])
-        await sink.close()
+        async with opened(dsn) as sink:
+            await sink.write([samples.trade(1)])
         async with Queries(StorageConfig(dsn=dsn)) as store:
             return [event async for event in store.trades("old", "A")]
 

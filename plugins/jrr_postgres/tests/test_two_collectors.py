@@ -7,10 +7,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
 from jrr_postgres import PostgresSink, StorageConfig
-from jrr_postgres.testing import Server
+from jrr_postgres.testing import Server, fetch
 
 from jrr_core.events import BookDelta, Candle, Connected, Disconnected, Liquidation, MarkPrice, Message, Quote, Trade
 from jrr_core.instrument import Instrument
@@ -48,14 +47,6 @@ def instruments(count: int) -> list[Instrument]:
         Instrument("sim", f"S{n}", f"S{n}", "USDT", None, "spot", ONE, ONE, None, None, f"S{n}-USDT")
         for n in range(count)
     ]  # fmt: skip
-
-
-async def fetch(dsn: str, query: str) -> list[Any]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return [tuple(row) for row in await connection.fetch(query)]
-    finally:
-        await connection.close()
 
 
 async def stored(dsn: str) -> dict[str, int]:

@@ -4,11 +4,9 @@ import asyncio
 from datetime import date
 from typing import Any
 
-import asyncpg
 import pytest
-from jrr_postgres import PostgresSink, StorageConfig
-from jrr_postgres.compact import compact
 from jrr_postgres.tables import TABLES
+from jrr_postgres.testing import fetch, opened, pack
 from jrr_postgres.volume import ROW_BYTES
 
 from jrr_core.events import MARKET_EVENTS
@@ -22,19 +20,13 @@ def volumes(dsn: str, packed: bool) -> tuple[list[StreamVolume], int]:
     """Return what is said of 3000 trades of one symbol and 1000 of another, and the bytes there are of them."""
 
     async def run() -> tuple[list[StreamVolume], int]:
-        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
-        await sink.open()
-        connection = await asyncpg.connect(dsn)
-        try:
+        async with opened(dsn) as sink:
             await sink.write([samples.trade(n) for n in range(3000)])
             await sink.write([samples.trade(n, symbol=samples.SWAP) for n in range(1000)])
             if packed:
-                await compact(connection, "jrr", date(2024, 1, 2), print)
-            relation = "packed_trades" if packed else "stored_trades"
-            return [*await sink.volume()], await connection.fetchval(_SIZE.format(relation))
-        finally:
-            await connection.close()
-            await sink.close()
+                await pack(dsn, date(2024, 1, 2))
+            ((size,),) = await fetch(dsn, _SIZE.format("packed_trades" if packed else "stored_trades"))
+            return [*await sink.volume()], size
 
     return asyncio.run(run())
 

@@ -1,14 +1,13 @@
 """Batches: stored whole or not at all, every event once whichever way it takes, counted exactly."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
 from attrs import evolve
-from jrr_postgres import PostgresSink, StorageConfig
+from jrr_postgres import PostgresSink
+from jrr_postgres.testing import fetch, with_sink
 
 from jrr_core.errors import SinkRejected
 from jrr_core.events import ALL_EVENTS, BookSnapshot, Candle, Connected, Message, Quote, Trade
@@ -34,20 +33,6 @@ def candle(volume: str, closed: bool, seen: int) -> Candle:
                   closed)  # fmt: skip
 
 
-def with_sink(dsn: str, work: Callable[[PostgresSink, Any], Awaitable[Any]], **settings: Any) -> Any:
-    async def run() -> Any:
-        sink = PostgresSink(StorageConfig(dsn=dsn, compact=False, **settings))
-        await sink.open()
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await work(sink, connection)
-        finally:
-            await connection.close()
-            await sink.close()
-
-    return asyncio.run(run())
-
-
 def store(dsn: str, *batches: list[Any], **settings: Any) -> list[WriteResult]:
     async def work(sink: PostgresSink, _: Any) -> list[WriteResult]:
         return [await sink.write(batch) for batch in batches]
@@ -57,14 +42,7 @@ def store(dsn: str, *batches: list[Any], **settings: Any) -> list[WriteResult]:
 
 
 def rows(dsn: str, query: str) -> list[tuple[Any, ...]]:
-    async def run() -> list[tuple[Any, ...]]:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return [tuple(row) for row in await connection.fetch(query)]
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())
+    return asyncio.run(fetch(dsn, query))
 
 
 def test_every_event_of_every_kind_is_stored_once(dsn: str) -> None:

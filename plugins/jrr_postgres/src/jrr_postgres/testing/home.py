@@ -32,7 +32,9 @@ rm -rf "$1"
 class Address(Protocol):
     """A server that can be connected to."""
 
-    def dsn(self, database: str = ...) -> str: ...
+    def dsn(self, database: str = ...) -> str:
+        """Return the DSN of one of its databases."""
+        ...
 
 
 class Given:

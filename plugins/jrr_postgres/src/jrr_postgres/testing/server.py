@@ -70,6 +70,7 @@ class Server:
 
     @property
     def running(self) -> bool:
+        """Whether its process is there."""
         return self._process is not None and self._process.poll() is None
 
     def start(self, *, wait: bool = True) -> None:
@@ -114,6 +115,7 @@ class Server:
             (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def restart(self, mode: StopMode = "fast") -> None:
+        """Stop in the given way, and start again."""
         self.stop(mode)
         self.start()
 
