@@ -1,7 +1,7 @@
 """The Connector contract: which connections to open to an exchange and what to say on them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from attrs import Factory, define, validators
 
@@ -12,6 +12,9 @@ from .setting import setting
 from .subscription import Subscription
 
 _positive = validators.gt(0)
+
+Numbering = Literal["each", "fills"]
+"""How trade ids leave none out: "each" id is one trade, or a trade of `count` fills ends in its id and covers `count`."""
 
 
 @define(kw_only=True)
@@ -37,6 +40,16 @@ class ExchangeSettings:
     connect_timeout_s: float = setting(10.0, "Seconds a connection attempt may take.", validator=_positive)
     ack_timeout_s: float = setting(
         10.0, "Seconds within which the exchange must answer a subscribe message.", validator=_positive
+    )
+    redundancy: int = setting(
+        1,
+        "Connections that carry each stream; with 2 or more the loss of one loses nothing. 1 to 4.",
+        validator=(validators.ge(1), validators.le(4)),
+    )
+    backfill_events: int = setting(
+        200_000,
+        "The most events of one hole that are fetched over REST; a larger hole stays a gap. 0 fetches none.",
+        validator=validators.ge(0),
     )
 
 
@@ -98,6 +111,11 @@ class Connector(Protocol):
 
     `exchange` is one symbol namespace and rule set. `simulator` names the
     protocol script for `jrr simulate` as "module:Class", None without one.
+
+    A connector may also have `trade_numbering: Mapping[str | None,
+    Numbering]`: the id spaces of its trades whose ids leave none out. Core
+    then misses none silently: it notices a hole over all connections, has
+    the parser ask for it (`Refilling`), and publishes each trade once.
     """
 
     exchange: ClassVar[str]

@@ -39,6 +39,8 @@ class HttpGet:
     `weight` is charged to the rate budget `pool` (a key of Limits.http).
     `after_s` delays it. Network failures, 5xx, 429 and 418 are retried by
     core as the exchange's Retry-After says; any other status comes back.
+    A `patient` one fetches the past: it lets others of its pool go first and
+    uses at most half of the budget.
     """
 
     url: str
@@ -46,6 +48,35 @@ class HttpGet:
     weight: int = 1
     pool: str = ""
     after_s: float = 0.0
+    patient: bool = False
+
+
+@define(frozen=True, weakref_slot=False)
+class Hole:
+    """Numbers of one stream that did not come: `first` to `last`, `count` of them.
+
+    Trade ids of the numbering `id_space`; of candles open times, of funding
+    the times of settlement, both int ns UTC.
+    """
+
+    channel: str
+    symbol: str
+    id_space: str | None
+    first: int
+    last: int
+    count: int
+
+
+@define(frozen=True, weakref_slot=False)
+class Absent:
+    """The numbers of `hole` will not come, whatever is asked.
+
+    `reason` None: no event bears them, so nothing is missing (ids used up
+    without a trade). Else why the exchange cannot give them: they stay a gap.
+    """
+
+    hole: Hole
+    reason: str | None = None
 
 
 @define(frozen=True, weakref_slot=False)
@@ -76,4 +107,4 @@ class Refused:
     reason: str
 
 
-Request = Send | HttpGet | Rotate | Acked | Refused
+Request = Send | HttpGet | Rotate | Acked | Refused | Absent

@@ -1,10 +1,10 @@
 """The Parser contract: bytes in, events out, nothing else."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .events import Message
-from .frame import Frame, Request
+from .frame import Frame, Hole, Request
 
 
 class Parser(Protocol):
@@ -22,4 +22,18 @@ class Parser(Protocol):
 
         Any bytes whatever give events, () or ParseError and nothing else; a
         ParseError leaves the parser able to go on with the next frame.
+        """
+
+
+@runtime_checkable
+class Refilling(Protocol):
+    """A parser of an exchange that gives out the past: the optional half of a Parser."""
+
+    def refill(self, hole: Hole) -> bool:
+        """Ask, through `requests`, for what is missing; False where the exchange has no way to give it.
+
+        The requests are `patient`. Their replies come to `receive` as frames
+        and give the events missing, in any order, others of the same stream
+        among them. What the exchange turns out not to have is said by an
+        `Absent` request. The same hole may be asked for again.
         """
