@@ -4,19 +4,35 @@ Trades, quotes, partial books, closed candles, funding, mark prices, open
 interest and liquidations must be the same in every field but `ts_recv`. Book
 deltas must all be there behind the first stored snapshot, and the book rebuilt
 from the store must be the market's. What a standing Gap or a Disconnected in
-the store accounts for is not a difference: the store said so itself.
+the store accounts for is not a difference: the store said so itself. A merged
+trade may also be stored as the fills it is made of, which is how some exchanges
+tell of it when asked later.
 """
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from attrs import evolve
+
 from ..book import Book
-from ..events import Backfilled, BookDelta, BookSnapshot, Candle, Connected, Disconnected, Gap, Message, StreamEvent
+from ..events import (
+    Backfilled,
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Connected,
+    Disconnected,
+    Gap,
+    Message,
+    StreamEvent,
+    Trade,
+)
 from ..instrument import Instrument
 from ..subscription import Subscription
+from .fills import merging, numbers, space_of
 
 Identity = tuple[Any, ...]
 Event = Message | Instrument
@@ -60,17 +76,33 @@ def compare(
     may = {identity(event): event for event in offered}
     excuses, snapshots = _Excuses(notes), _snapshots(kept.values())
     for same, event in kept.items():
-        truth = must.get(same) or may.get(same)
-        if truth is None:
+        truths = [row for row in (must.get(same), may.get(same)) if row is not None]
+        wrong = [differing_fields(truth, event) for truth in truths]
+        if not truths:
             found.add("never sent", event)
-        elif wrong := differing_fields(truth, event):
-            found.add("different", event, f"{wrong[0]} {_show(event, wrong[0])} instead of {_show(truth, wrong[0])}")
+        elif all(wrong):
+            name = wrong[0][0]
+            found.add("different", event, f"{name} {_show(event, name)} instead of {_show(truths[0], name)}")
+    merged = merging(event for event in must.values() if isinstance(event, Trade))
     for same, event in must.items():
         if isinstance(event, Instrument) or (wanted is not None and _where(event) not in wanted):
             continue
-        if same not in kept and not _legitimately_absent(event, snapshots, excuses):
+        if isinstance(event, Trade) and event.count > 1 and space_of(event) in merged:
+            there = _fills(event, kept)
+            if len(there) > 1 and event.count in [fill.count for fill in there]:
+                found.add("twice", event)
+            absent = sum(fill.count for fill in there) < event.count
+        else:
+            absent = same not in kept
+        if absent and not _legitimately_absent(event, snapshots, excuses):
             found.add("missing", event)
     return found.sentences(must.values()) + _book_differences(books, kept.values(), excuses)
+
+
+def _fills(merged: Trade, kept: Mapping[Identity, Event]) -> list[Trade]:
+    """Return what is stored of a merged trade: itself, or its fills."""
+    found = [kept.get(identity(evolve(merged, trade_id=str(number)))) for number in numbers(merged)]
+    return [row for row in found if isinstance(row, Trade)]
 
 
 def _final(event: Event) -> bool:

@@ -16,7 +16,7 @@ from attrs import define
 from ..events import Side
 
 TRADE_SHARE = 0.3
-KEPT_TRADES = 20_000
+KEPT_TRADES = 100_000
 KEPT_CANDLES = 2_000
 
 Row = tuple[Decimal, Decimal]

@@ -1,8 +1,11 @@
 """Ground truth of a simulation: the events that were really sent, to hold against what a store kept.
 
 Scripts record an event when a frame that carries it is queued to at least one
-client, and offer what a client may fetch but need not keep (REST answers). The
-comparison's rules stand in `comparison`; this file keeps, writes and reads.
+client. Trades and closed candles they record from the first subscription of
+their stream on, whether or not a client is there to hear them and whether or
+not a fault withholds them: a client that was there once can fetch them. They
+offer what a client may fetch but need not keep (REST answers). The comparison's
+rules stand in `comparison`; this file keeps, writes and reads.
 """
 
 from collections.abc import Collection, Iterable
@@ -47,7 +50,7 @@ class Truth:
 
     @property
     def events(self) -> list[Recorded]:
-        """What was sent to at least one client, oldest first."""
+        """What was sent, or would have been had the client been there; oldest first."""
         return list(self._sent.values())
 
     @property

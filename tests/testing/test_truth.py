@@ -86,6 +86,37 @@ def test_what_was_offered_may_be_stored_and_need_not() -> None:
     assert "different" in truth.compare([trade(1, "8")])[0]
 
 
+def test_a_merged_trade_may_be_stored_as_its_fills() -> None:
+    def fill(number: int, amount: int, count: int = 1) -> Trade:
+        return Trade("x", "BTC", S, S, Decimal(1), Decimal(amount), "buy", str(number), count)
+
+    truth = of(fill(1, 2), fill(4, 6, 3), fill(5, 1))
+    fills = [fill(2, 1), fill(3, 2), fill(4, 3)]
+    for row in fills:
+        truth.offer(row)
+    assert truth.compare([fill(1, 2), *fills, fill(5, 1)]) == []
+    assert truth.compare([fill(1, 2), fill(4, 6, 3), fill(5, 1)]) == []
+    assert truth.compare([fill(1, 2), *fills[1:], fill(5, 1)]) == ["x trade BTC: 1 missing, 3 were sent; first 4"]
+    assert truth.compare([fill(1, 2), fills[0], fill(4, 6, 3), fill(5, 1)]) == [
+        "x trade BTC: 1 twice, 3 were sent; first 4"
+    ]
+
+
+def test_aggregates_that_have_one_number_are_no_rows_of_fills() -> None:
+    rows = [Trade("x", "BTC", S, S, Decimal(1), Decimal(1), "buy", str(n), 5, None, "agg") for n in range(1, 4)]
+    truth = of(*rows)
+    assert truth.compare(rows) == []
+    assert truth.compare(rows[1:]) == ["x trade BTC: 1 missing, 3 were sent; first 1, agg"]
+
+
+def test_what_was_sent_and_what_was_offered_may_differ_in_their_times() -> None:
+    live, fetched = candle("3", True), candle("3", True)
+    fetched.ts_event = None
+    truth = of(live)
+    truth.offer(fetched)
+    assert truth.compare([fetched]) == truth.compare([live]) == []
+
+
 def test_only_closed_candles_count() -> None:
     truth = of(candle("1", False), candle("2", True))
     assert truth.compare([candle("1", False), candle("2", True)]) == []

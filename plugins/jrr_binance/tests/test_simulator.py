@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from jrr_core.errors import ConfigError
+from jrr_core.events import BookDelta, Candle, FundingRate, Trade
 from jrr_core.subscription import Subscription
 from jrr_core.testing.market import Market
 from jrr_core.testing.simulator import Close, Ping, Reply, Simulator, Truth
@@ -315,18 +317,36 @@ def test_all_market_streams_cover_every_symbol() -> None:
     assert {row["data"]["s"] for row in sent(quotes)} == {item.symbol for item in UsdmScript.listings}
 
 
-def test_truth_holds_what_was_queued_and_nothing_else() -> None:
+def test_truth_begins_with_the_first_subscription_and_goes_on_without_a_client() -> None:
     exchange = Exchange()
     exchange.run(0.5)
     assert exchange.truth.events == []
-    peer = exchange.open("/ws/btcusdt@trade")
+    peer = exchange.open("/ws/btcusdt@trade/btcusdt@aggTrade/btcusdt@kline_1s/btcusdt@depth@100ms")
     exchange.run(0.5)
-    trades = sent(peer)
-    assert [event.key() for event in exchange.truth.events] == [(str(row["t"]), None) for row in trades]  # type: ignore[union-attr]
+    rows = sent(peer)
+    assert known(exchange, "trade", None) == [row["t"] for row in rows if row["e"] == "trade"]
+    assert known(exchange, "book_delta") == [row["u"] for row in rows if row["e"] == "depthUpdate"]
+    deltas = len(known(exchange, "book_delta"))
     exchange.script.disconnect(peer, exchange.now_ns)
-    exchange.run(0.5)
-    assert len(exchange.truth.events) == len(trades)
-    assert not exchange.script.streams
+    assert "btcusdt@depth@100ms" not in exchange.script.streams
+    exchange.run(2.5)
+    exchange.script.finish(exchange.now_ns)
+    for path, stream, space in (("historicalTrades", "id", None), ("aggTrades", "a", "agg")):
+        ids = known(exchange, "trade", space)
+        listed = exchange.get(f"/api/v3/{path}", symbol="BTCUSDT", fromId=ids[0], limit=1000)[1]
+        assert [row[stream] for row in listed] == ids
+    candles = [event for event in exchange.truth.events if isinstance(event, Candle) and event.closed]
+    assert len({candle.open_time for candle in candles}) == len(candles) == 3
+    assert {event.symbol for event in exchange.truth.events} == {"BTCUSDT"}
+    assert len(known(exchange, "book_delta")) == deltas
+
+
+def known(exchange: Exchange, kind: str, space: str | None = None) -> list[int]:
+    """Return the numbers of what stands in the truth, in its order."""
+    events = [event for event in exchange.truth.events if event.type == kind]
+    if kind == "trade":
+        return [int(event.trade_id) for event in events if isinstance(event, Trade) and event.id_space == space]
+    return [event.sequence for event in events if isinstance(event, BookDelta)]
 
 
 # REST
@@ -393,15 +413,70 @@ def test_derivative_figures_are_answered() -> None:
     assert exchange.get("/fapi/v1/premiumIndex", symbol="BTCUSDT")[1]["nextFundingTime"] % 28_800_000 == 0
     assert len(exchange.get("/fapi/v1/premiumIndex")[1]) == 4
     assert exchange.get("/fapi/v1/openInterest", symbol="BTCUSDT")[1]["openInterest"]
-    rates = exchange.get("/fapi/v1/fundingRate", symbol="BTCUSDT", limit=5)[1]
-    assert [row["fundingTime"] % 28_800_000 for row in rates] == [2] * 5
-    assert exchange.get("/fapi/v1/fundingRate", symbol="BTCUSDT_261225")[1] == []
     coin = Exchange(CoinmScript)
     assert isinstance(coin.get("/dapi/v1/premiumIndex", symbol="BTCUSD_PERP")[1], list)
     coin.run(1)
     assert "baseQty" in coin.get("/dapi/v1/trades", symbol="BTCUSD_PERP")[1][0]
     contract = coin.get("/dapi/v1/exchangeInfo")[1]["symbols"][0]
     assert (contract["contractSize"], contract["contractStatus"], "status" in contract) == (100, "TRADING", False)
+
+
+@pytest.mark.parametrize(("script", "path"), [(UsdmScript, "/fapi/v1"), (CoinmScript, "/dapi/v1")])
+def test_settled_funding_is_told_between_two_times(script: type[BinanceScript], path: str) -> None:
+    exchange = Exchange(script)
+    symbol = script.listings[0].symbol
+    rates = exchange.get(f"{path}/fundingRate", symbol=symbol, limit=5)[1]
+    assert [row["fundingTime"] % 28_800_000 for row in rates] == [2] * 5
+    assert len({row["fundingRate"] for row in rates}) == 5
+    first, last = rates[1]["fundingTime"], rates[3]["fundingTime"]
+    window = exchange.get(f"{path}/fundingRate", symbol=symbol, startTime=first, endTime=last)[1]
+    assert [row["fundingTime"] for row in window] == [row["fundingTime"] for row in rates[1:4]]
+    assert exchange.get(f"{path}/fundingRate", symbol=symbol, startTime=first + 1, limit=1)[1][0] == rates[2]
+    assert exchange.get(f"{path}/fundingRate", symbol=script.listings[-1].symbol)[1] == []
+    told = {event.ts_event: event for event in exchange.truth.offered if isinstance(event, FundingRate)}
+    event = told[first * 1_000_000]
+    assert (event.predicted, event.next_funding_time) == (False, (first - 2) * 1_000_000)
+    assert event.rate == Decimal(rates[1]["fundingRate"])
+
+
+def test_funding_has_a_budget_of_its_own() -> None:
+    exchange = Exchange(UsdmScript)
+    for _ in range(500):
+        assert exchange.get("/fapi/v1/fundingRate", symbol="BTCUSDT", limit=1)[0] == 200
+    status, body, headers = exchange.get("/fapi/v1/fundingRate", symbol="BTCUSDT", limit=1)
+    assert (status, body["code"], headers["Retry-After"]) == (429, -1003, "301")
+    assert exchange.get("/fapi/v1/ping")[0] == 200
+
+
+def test_funding_can_be_settled_more_often() -> None:
+    exchange = Exchange(UsdmScript, {"funding_every": "10"})
+    times = [row["fundingTime"] for row in exchange.get("/fapi/v1/fundingRate", symbol="BTCUSDT", limit=3)[1]]
+    assert times == [times[0], times[0] + 10_000, times[0] + 20_000]
+    assert exchange.get("/fapi/v1/premiumIndex", symbol="BTCUSDT")[1]["nextFundingTime"] == times[2] + 10_000 - 2
+
+
+@pytest.mark.parametrize("script", ALL)
+def test_aggregates_and_klines_come_page_by_page(script: type[BinanceScript]) -> None:
+    prefix = {"spot": "/api/v3", "usdm": "/fapi/v1", "coinm": "/dapi/v1"}[script.family]
+    exchange, symbol = Exchange(script), script.listings[0].symbol
+    exchange.run(3)
+    rows = exchange.get(f"{prefix}/aggTrades", symbol=symbol, limit=1000)[1]
+    pages = [exchange.get(f"{prefix}/aggTrades", symbol=symbol, fromId=row["a"], limit=3)[1] for row in rows[::3]]
+    assert [row for page in pages for row in page] == rows
+    assert exchange.get(f"{prefix}/aggTrades", symbol=symbol, fromId=rows[-1]["a"] + 1)[1] == []
+    window = {"startTime": rows[2]["T"], "endTime": rows[5]["T"]}
+    timed = exchange.get(f"{prefix}/aggTrades", symbol=symbol, **window)[1]
+    assert timed == [row for row in rows if rows[2]["T"] <= row["T"] <= rows[5]["T"]]
+    old = exchange.get(f"{prefix}/aggTrades", symbol=symbol, startTime=START_NS // 1_000_000 - 3 * 86_400_000)
+    assert old[:1] == (200,) if script is SpotScript else (old[0], old[1]["code"]) == (400, -4166)
+    start = START_NS // 60_000_000_000 * 60_000
+    exchange.get(f"{prefix}/klines", symbol=symbol, interval="1m")
+    exchange.now_ns += 180 * S
+    candles = exchange.get(f"{prefix}/klines", symbol=symbol, interval="1m", startTime=start, endTime=start + 60_000)[1]
+    assert [row[0] for row in candles] == [start, start + 60_000]
+    told = [event for event in exchange.truth.offered if isinstance(event, Candle)]
+    assert [(event.closed, event.ts_event) for event in told[:2]] == [(True, None)] * 2
+    assert told[0].trade_count == candles[0][8]
 
 
 # Faults
@@ -412,6 +487,7 @@ def test_a_silent_stream_is_acknowledged_and_mute() -> None:
     peer = exchange.open("/ws/btcusdt@trade/ethusdt@trade")
     exchange.run(0.5)
     assert {row["s"] for row in sent(peer)} == {"ETHUSDT"}
+    assert {event.symbol for event in exchange.truth.events} == {"BTCUSDT", "ETHUSDT"}
 
 
 def test_connections_are_closed_and_warned_as_asked() -> None:
@@ -442,7 +518,7 @@ def test_dropped_trades_are_still_in_rest() -> None:
     exchange.run(2)
     streamed = {row["t"] for row in sent(peer)}
     kept = {row["id"] for row in exchange.get("/api/v3/historicalTrades", symbol="BTCUSDT", limit=1000)[1]}
-    assert streamed < kept
+    assert streamed < kept == set(known(exchange, "trade"))
 
 
 @pytest.mark.parametrize("value", ["0.3", "1"])
@@ -455,9 +531,11 @@ def test_a_lost_update_breaks_the_chain(value: str) -> None:
     assert len(breaks) == 1 if value == "1" else breaks
 
 
-def test_rest_faults_strike_the_first_requests() -> None:
+def test_rest_faults_strike_first_and_again_after_a_connection_ended() -> None:
     exchange = Exchange(faults={"rest_418": "1", "rest_429": "2", "stale_snapshot": "1"})
     exchange.run(0.5)
+    assert [exchange.get("/api/v3/ping")[0] for _ in range(4)] == [418, 429, 429, 200]
+    exchange.script.disconnect(exchange.open(), exchange.now_ns)
     assert [exchange.get("/api/v3/ping")[0] for _ in range(4)] == [418, 429, 429, 200]
     stale, fresh = (exchange.get("/api/v3/depth", symbol="BTCUSDT")[1]["lastUpdateId"] for _ in range(2))
     assert stale < fresh

@@ -1,18 +1,21 @@
 """The simulated OKX, without sockets: its rules, and that the parser reads back exactly what it sent."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from attrs import define, field
 from jrr_okx.connector import OkxConnector, OkxSettings
 from jrr_okx.parser import OkxParser
+from jrr_okx.simulated_candles import bar_span
 from jrr_okx.simulated_listings import CONTRACTS
 from jrr_okx.simulated_peer import OkxPeer
-from jrr_okx.simulator import OkxScript, bar_span
+from jrr_okx.simulator import OkxScript
 
 from jrr_core.errors import ConfigError
-from jrr_core.events import BookDelta, BookSnapshot, Candle, Gap, Message, Trade
+from jrr_core.events import BookDelta, BookSnapshot, Candle, FundingRate, Gap, Message, Trade
+from jrr_core.exact import plain
 from jrr_core.frame import Acked, Frame, Refused, Request, Rotate, Send
 from jrr_core.levels import Levels
 from jrr_core.subscription import Subscription
@@ -93,6 +96,9 @@ class World:
             self.script.tick(self.now)
             for client in self.clients:
                 client.read(self.now)
+
+    def get(self, path: str, **query: str) -> Any:
+        return decode(self.script.get(f"/api/v5/{path}", query, self.now).body)["data"]
 
     def finish(self) -> None:
         """End as the server does: the market rests, the second runs out, everything is flushed."""
@@ -390,6 +396,12 @@ def test_instruments_by_rest_are_those_the_connector_reads() -> None:
         ("market/trades", {"instId": "BTC-USDT"}, "0"),
         ("market/history-trades", {"instId": "BTC-USDT", "limit": "3"}, "0"),
         ("market/trades", {"instId": "NO-NO"}, "51001"),
+        ("market/history-trades", {"instId": "BTC-USDT", "type": "3"}, "51000"),
+        ("market/history-trades", {"instId": "BTC-USDT", "after": "x"}, "51000"),
+        ("market/candles", {"instId": "BTC-USDT", "bar": "7m"}, "51000"),
+        ("market/history-candles", {"instId": "BTC-USDT", "bar": "1M"}, "51000"),
+        ("public/funding-rate-history", {"instId": "BTC-USDT-SWAP"}, "0"),
+        ("public/funding-rate-history", {"instId": "BTC-USDT"}, "51000"),
         ("public/instruments", {"instType": "COINS"}, "51000"),
         ("system/status", {}, "0"),
         ("no/such", {}, "404"),
@@ -412,10 +424,100 @@ def test_rest_limits_are_kept() -> None:
 def test_history_pages_by_trade_id() -> None:
     world = World()
     world.run(2)
-    rows = decode(world.script.get("/api/v5/market/history-trades", {"instId": "BTC-USDT"}, START).body)["data"]
-    older = {"instId": "BTC-USDT", "after": rows[3]["tradeId"], "limit": "2"}
-    page = decode(world.script.get("/api/v5/market/history-trades", older, START).body)["data"]
-    assert page == rows[4:6]
+    rows = world.get("market/history-trades", instId="BTC-USDT")
+    assert world.get("market/history-trades", instId="BTC-USDT", after=rows[3]["tradeId"], limit="2") == rows[4:6]
+    # `before` gives the newest page of what is newer, so paging forward needs both.
+    assert world.get("market/history-trades", instId="BTC-USDT", before=rows[9]["tradeId"], limit="2") == rows[:2]
+    between = {"before": rows[9]["tradeId"], "after": rows[5]["tradeId"]}
+    assert world.get("market/history-trades", instId="BTC-USDT", type="1", **between) == rows[6:9]
+    by_time = world.get("market/history-trades", instId="BTC-USDT", type="2", after=rows[3]["ts"], limit="500")
+    assert by_time == [row for row in rows if row["ts"] < rows[3]["ts"]][:100]
+    assert world.get("market/trades", instId="BTC-USDT", limit="5") == rows[:5]
+
+
+def test_fills_by_rest_make_up_the_merged_trades_of_the_stream() -> None:
+    world = World()
+    world.subscribe(["okx:trade:BTC-USDT"])
+    world.run(3, steps=12)
+    world.finish()
+    trades = [event for event in world.stored() if isinstance(event, Trade)]
+    fills = {int(row["tradeId"]): row for row in world.get("market/trades", instId="BTC-USDT", limit="500")}
+    merged = [trade for trade in trades if trade.count > 1]
+    assert merged
+    for trade in merged:
+        rows = [fills[int(trade.trade_id) - back] for back in range(trade.count)]
+        assert {(row["px"], row["side"], row["source"] == "1") for row in rows} == {
+            (plain(trade.price), trade.side, trade.kind == "rpi")
+        }
+        assert sum(Decimal(row["sz"]) for row in rows) == trade.amount
+    single = [
+        Trade("okx", "BTC-USDT", int(row["ts"]) * MS, 1, Decimal(row["px"]), Decimal(row["sz"]), row["side"],
+              row["tradeId"], 1, "rpi" if row["source"] == "1" else None)
+        for row in fills.values() if int(row["tradeId"]) >= int(trades[0].trade_id)
+    ]  # fmt: skip
+    assert world.truth.compare(single) == []
+
+
+def test_candles_by_rest_are_those_pushed() -> None:
+    world = World()
+    world.subscribe(["okx:candle_1s:BTC-USDT-SWAP"])
+    world.run(6)
+    closed = [row for frame in world.clients[0].frames for row in frame.get("data", ()) if row[-1] == "1"][::-1]
+    assert len(closed) >= 5
+    query = {"instId": "BTC-USDT-SWAP", "bar": "1s"}
+    assert world.get("market/history-candles", **query)[: len(closed)] == closed
+    latest = world.get("market/candles", **query)
+    assert latest[0][-1] == "0"
+    assert latest[1:4] == closed[:3]
+    window = {"before": closed[4][0], "after": closed[1][0]}
+    assert world.get("market/history-candles", **query, **window) == closed[2:4]
+    assert world.get("market/history-candles", **query, limit="2") == closed[:2]
+
+
+def test_settled_funding_comes_page_by_page() -> None:
+    world = World({"funding-every": "3600"})
+    rows = world.get("public/funding-rate-history", instId="BTC-USDT-SWAP", limit="4")
+    assert [int(row["fundingTime"]) for row in rows] == [(START // S // 3600 - back) * 3_600_000 for back in range(4)]
+    assert len({row["realizedRate"] for row in rows}) == 4
+    older = world.get("public/funding-rate-history", instId="BTC-USDT-SWAP", after=rows[1]["fundingTime"], limit="2")
+    assert older == rows[2:4]
+    (first,) = [event for event in world.truth.offered if isinstance(event, FundingRate)][:1]
+    assert (first.predicted, first.ts_event) == (False, first.next_funding_time)
+    current = world.get("public/funding-rate", instId="BTC-USDT-SWAP")[0]
+    assert (current["prevFundingTime"], current["settFundingRate"]) == (rows[0]["fundingTime"], rows[0]["realizedRate"])
+
+
+def test_the_truth_goes_on_while_nobody_is_connected() -> None:
+    world = World()
+    wanted = ("okx:trade:BTC-USDT", "okx:candle_1s:BTC-USDT")
+    world.subscribe(wanted)
+    world.run(1)
+    for client in world.clients:
+        world.script.disconnect(client.peer, world.now)
+    world.run(2)
+    world.finish()
+    subscriptions = [Subscription.parse(text) for text in wanted]
+    assert {"trade", "candle_1s"} == {text.split()[1] for text in world.truth.compare(world.stored(), subscriptions)}
+    fills = {event.trade_id for event in world.truth.events if isinstance(event, Trade)}
+    assert world.market.trades("BTC-USDT")[-1].trade_id == max(map(int, fills))
+    assert {event.symbol for event in world.truth.events} == {"BTC-USDT"}
+
+
+def test_rest_faults_strike_first_and_again_after_a_connection_ended() -> None:
+    world = World({"rest_429": "1", "stale_rest": "1"})
+    world.subscribe(["okx:trade:BTC-USDT"])
+    world.run(4)
+
+    def ask() -> tuple[int, int]:
+        reply = world.script.get("/api/v5/market/trades", {"instId": "BTC-USDT", "limit": "1"}, world.now)
+        rows = decode(reply.body)["data"]
+        return reply.status, world.now // MS - int(rows[0]["ts"]) if rows else 0
+
+    for _ in range(2):
+        (refused, _), (_, stale_ms), (good, fresh_ms) = ask(), ask(), ask()
+        assert (refused, good) == (429, 200)
+        assert fresh_ms < 1000 < 2000 <= stale_ms
+        world.script.disconnect(world.clients[0].peer, world.now)
 
 
 def test_faults_that_are_no_numbers_are_refused() -> None:

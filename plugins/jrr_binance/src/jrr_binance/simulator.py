@@ -1,8 +1,10 @@
 """Binance as `jrr simulate` and the tests meet it: spot, USD-M and COIN-M, after the exchange's own rules.
 
 Sans-IO: the server of `jrr_core.testing.simulator` calls in, clients read what
-stands in their outboxes. What is queued is noted in the ground truth. It does
-not import the parser, so that neither repeats the other's mistakes.
+stands in their outboxes. What is queued is noted in the ground truth; trades
+and closed candles of a stream are noted from its first subscription on, whether
+or not anybody is connected. It does not import the parser, so that neither
+repeats the other's mistakes.
 """
 
 from collections.abc import Mapping
@@ -15,11 +17,12 @@ from jrr_core.errors import ConfigError
 from jrr_core.testing.market import Happening
 from jrr_core.testing.simulator import Listing, Market, Peer, Reply, Truth, fault_number
 
+from .simulator_funding import Funding
 from .simulator_payloads import MS, Contract, Family, Payloads
 from .simulator_peer import FUTURES_RULES, SPOT_RULES, BinancePeer, Rules
 from .simulator_rest import Rest
-from .simulator_streams import GRIDS_MS, Stream, make_stream
-from .simulator_symbol import SymbolState, next_funding
+from .simulator_streams import GRIDS_MS, LASTING, Stream, make_stream
+from .simulator_symbol import SymbolState
 
 SECOND_NS = 1_000_000_000
 _GROUPS = ("public", "market", "private")
@@ -27,14 +30,18 @@ _GROUPS = ("public", "market", "private")
 _FAULTS: dict[str, str] = {
     "silent_stream": "Stream name (or several, with commas) that is acknowledged and never delivers.",
     "close_after": "Seconds after which each connection is closed, as after its 24 hours.",
-    "stale_snapshot": "How many first depth answers show the book as it was at the start.",
-    "rest_429": "How many first REST requests are answered 429 with Retry-After.",
-    "rest_418": "How many first REST requests are answered 418, an IP ban, with Retry-After.",
+    "stale_snapshot": "How many depth answers show the book as it was at the start; again after each connection's end.",
+    "rest_429": "How many REST requests are answered 429 with Retry-After; again after each connection's end.",
+    "rest_418": "How many REST requests are answered 418, an IP ban; again after each connection's end.",
     "drop_trades": "Chance that a trade never comes on its stream; REST still has it.",
     "break_chain": "A book update is lost: below 1 the chance per update, from 1 on the seconds after which one is.",
 }
 _SPOT_FAULTS = {**_FAULTS, "shutdown_notice": "Seconds after which each connection is sent serverShutdown."}
-_FUTURES_FAULTS = {**_FAULTS, "na_trades": "Chance that a trade is preceded by a used-up id (X=NA, price 0)."}
+_FUTURES_FAULTS = {
+    **_FAULTS,
+    "na_trades": "Chance that a trade is preceded by a used-up id (X=NA, price 0).",
+    "funding_every": "Seconds between two settlements of funding, instead of 8 hours.",
+}
 
 
 def _listing(symbol: str, price: str, tick: str, lot: str, derivative: bool = False) -> Listing:
@@ -70,7 +77,8 @@ class BinanceScript:
         self._finished = False
         self._now_ns = now_ns
         self._read_faults(faults, now_ns)
-        self.rest = Rest(self.exchange, self.family, self.symbols, market, truth, faults)
+        self.funding = Funding(fault_number(faults, "funding_every"))
+        self.rest = Rest(self.exchange, self.family, self.symbols, market, truth, self.funding, faults)
 
     def _read_faults(self, faults: Mapping[str, str], now_ns: int) -> None:
         self._silent = set(faults["silent_stream"].split(",")) if "silent_stream" in faults else set()
@@ -118,11 +126,10 @@ class BinanceScript:
             self.peers.pop(peer, None)
             for name in peer.names:
                 self._detach(peer, name)
+            self.rest.strike_again()
 
     def _attach(self, peer: BinancePeer, name: str) -> None:
         """Deliver a stream to the peer, if it exists and belongs on the peer's path."""
-        if name in self._silent:
-            return
         stream = self.streams.get(name)
         if stream is None:
             stream = make_stream(name, self.family, self._spelled)
@@ -134,14 +141,15 @@ class BinanceScript:
             self.streams[name] = self._by_rhythm[stream.every_ms][name] = stream
             for state in self._states(stream):
                 state.open(stream, self._now_ns)
-        stream.peers[peer] = None
+        if name not in self._silent:
+            stream.peers[peer] = None
 
     def _detach(self, peer: BinancePeer, name: str) -> None:
         stream = self.streams.get(name)
         if stream is None:
             return
         stream.peers.pop(peer, None)
-        if not stream.peers:
+        if not stream.peers and stream.kind not in LASTING:
             del self.streams[name], self._by_rhythm[stream.every_ms][name]
             for state in self._states(stream):
                 state.close(stream)
@@ -210,10 +218,10 @@ class BinanceScript:
                     state.send_diff(stream, now_ns, self._loses_update(state, now_ns))
                 elif stream.kind == "partial":
                     state.send_partial(stream, now_ns)
-                elif stream.kind == "candle" and stream.interval != "1s":
+                elif stream.kind == "candle" and stream.interval != "1s" and stream.peers:
                     state.send_open_candle(stream, now_ns)
                 elif stream.kind == "mark":
-                    state.send_mark(stream, now_ns, next_funding(now_ns))
+                    state.send_mark(stream, now_ns, self.funding.next(now_ns))
                 elif stream.kind == "quotes":
                     state.send_quote(stream, now_ns)
             if stream.kind == "marks":
@@ -227,7 +235,7 @@ class BinanceScript:
     def _send_marks(self, stream: Stream, now_ns: int) -> None:
         """All marks in one array, on the full second."""
         now_ns = now_ns // SECOND_NS * SECOND_NS
-        texts = [state.mark(now_ns, next_funding(now_ns)) for state in self.symbols.values()]
+        texts = [state.mark(now_ns, self.funding.next(now_ns)) for state in self.symbols.values()]
         stream.send(f"[{','.join(texts)}]")
 
     def _loses_update(self, state: SymbolState, now_ns: int) -> bool:

@@ -236,10 +236,10 @@ class Payloads:
             f'"V":"{candle.buy_volume:{form}}","Q":"{bought:{form}}","B":"0"}}}}'
         )
 
-    def candle_event(self, interval: str, candle: MarketCandle, closed: bool, ts: int, now_ns: int) -> Candle:
-        """Return what `candle` means; `close_time` is the last ms inside, as the exchange gives it."""
+    def candle_event(self, interval: str, candle: MarketCandle, closed: bool, ts: int | None, now_ns: int) -> Candle:
+        """Return what `candle` (told at `ts`) or its row by REST means; `close_time` is the last ms inside."""
         return Candle(
-            self.exchange, self.symbol, ts // MS * MS, now_ns, interval, candle.open_time,
+            self.exchange, self.symbol, None if ts is None else ts // MS * MS, now_ns, interval, candle.open_time,
             candle.close_time - MS, candle.open, candle.high, candle.low, candle.close, candle.volume,
             self.quote_volume(candle, candle.volume, candle.quote_volume), candle.trade_count, closed,
         )  # fmt: skip

@@ -38,6 +38,8 @@ _KLINE = re.compile(r"kline_(\w+?)(@\+08:00)?").fullmatch
 _MARK = re.compile(r"markPrice(@1s)?").fullmatch
 _ARRAY = re.compile(r"!(?:bookTicker|markPrice@arr(@1s)?|forceOrder@arr)").fullmatch
 _PUBLIC = ("trade", "quote", "diff", "partial", "quotes")
+# What can be fetched afterwards is missing where nobody was there to hear it: these go on without a subscriber.
+LASTING = ("trade", "aggregate", "candle")
 
 
 @define(eq=False)

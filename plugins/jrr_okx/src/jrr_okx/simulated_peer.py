@@ -8,7 +8,7 @@ from jrr_core.testing.script import Close, Ping
 from jrr_core.wire import decode, encode
 
 from .products import PATHS, RULES
-from .simulated_streams import Feed, S
+from .simulated_feed import Feed, S
 
 # Docs, "Connect": 480 subscribes, unsubscribes and logins an hour; one comes back every 7.5 s.
 _REQUESTS = 480

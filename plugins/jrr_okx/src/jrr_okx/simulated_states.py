@@ -1,15 +1,14 @@
-"""The simulated OKX's slow channels: funding, mark price, open interest and liquidations."""
+"""The simulated OKX's slow channels: numbers told now and then, and liquidations."""
 
 from collections.abc import Callable, Sequence
 
-from jrr_core.events import FundingRate, Liquidation, MarkPrice, Message, OpenInterest, Side
+from jrr_core.events import Liquidation, MarkPrice, Message, OpenInterest, Side
 from jrr_core.exact import plain
 from jrr_core.wire import encode
 
 from .products import EXCHANGE
-from .simulated_streams import MS, Feed, Listener, S, Trading
+from .simulated_feed import MS, Feed, Listener, S, Trading
 
-_HOUR = 3600 * S
 Reading = Callable[[Trading, int], tuple[str, Message]]
 
 
@@ -38,22 +37,6 @@ class StateFeed(Feed):
         if self._told == told and self.last is not None and now_ns - self.sent_ns < self._idle_ns:
             return
         self.publish(f'"data":[{row}]', (event,), now_ns)
-
-
-def funding(trading: Trading, now_ns: int) -> tuple[str, Message]:
-    """Return a row of `funding-rate` and what it means; funding is every eight hours."""
-    ms, rate = now_ns // MS, trading.market.funding_rate(trading.contract.symbol)
-    period = 8 * _HOUR
-    due = (now_ns // period + 1) * period
-    row = {
-        "formulaType": "withRate", "fundingRate": plain(rate), "fundingTime": str(due // MS),
-        "impactValue": "10000", "instId": trading.contract.symbol, "instType": trading.contract.type,
-        "interestRate": "0.0001", "maxFundingRate": "0.00375", "method": "current_period",
-        "minFundingRate": "-0.00375", "nextFundingRate": "", "nextFundingTime": str((due + period) // MS),
-        "premium": "", "prevFundingTime": str((due - period) // MS), "settFundingRate": "0.0001",
-        "settState": "settled", "ts": str(ms),
-    }  # fmt: skip
-    return encode(row), FundingRate(EXCHANGE, trading.contract.symbol, ms * MS, now_ns, rate, due, True)
 
 
 def mark_price(trading: Trading, now_ns: int) -> tuple[str, Message]:

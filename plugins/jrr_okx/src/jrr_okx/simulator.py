@@ -1,6 +1,6 @@
 """OKX as a simulator: its sockets and REST API, spoken by the rules of its documentation.
 
-Served are the channels of `simulated_streams` and `simulated_states` for the
+Served are the channels of `simulated_trades`, `_books`, `_candles` and `_states` for the
 instruments of `simulated_listings`; any other is refused as unknown. Three
 things are faster than at OKX, so that a short run sees them: funding is told
 every 3 s (OKX: 30 to 90 s), liquidations come one a second, and the books
@@ -17,18 +17,16 @@ from jrr_core.testing.script import Peer, Reply, fault_number
 from jrr_core.testing.truth import Truth
 
 from .products import BARS, EXCHANGE, RULES
+from .simulated_books import BookFeed, QuoteFeed, TopBookFeed
+from .simulated_candles import CandleFeed, bar_span
+from .simulated_feed import MS, Feed, S, Trading
+from .simulated_funding import funding
 from .simulated_listings import CONTRACTS
 from .simulated_peer import OkxPeer
 from .simulated_rest import Rest
-from .simulated_states import LiquidationFeed, StateFeed, funding, mark_price, open_interest
-from .simulated_streams import MS, BookFeed, CandleFeed, Feed, QuoteFeed, S, TopBookFeed, TradeFeed, Trading
+from .simulated_states import LiquidationFeed, StateFeed, mark_price, open_interest
+from .simulated_trades import TradeFeed
 
-_MINUTE = 60 * S
-_HOUR = 60 * _MINUTE
-_DAY = 24 * _HOUR
-_UNITS = {"s": S, "m": _MINUTE, "H": _HOUR, "D": _DAY, "W": 7 * _DAY}
-# The epoch was a Thursday, weeks begin on Monday.
-_MONDAY = 4 * _DAY
 # Docs, "Connect": 3 connections a second per IP. Attempts a third of a second apart may fall four into one.
 _CONNECTS = 4
 _NOTICE_TO_CLOSE_S = 60.0
@@ -45,6 +43,9 @@ class OkxScript:
         "late-ack": "Seconds by which the answer to a subscribe comes after its first data.",
         "notice": "Seconds after which a connection is told of a service upgrade (64008), to be closed later.",
         "notice-close": "Seconds between that notice and the close; 60 if not given.",
+        "rest_429": "How many REST requests are answered 429 with code 50011; again after each connection's end.",
+        "stale_rest": "How many answers about the past are 2 s old; again after each connection's end.",
+        "funding-every": "Seconds between two settlements of funding, instead of 8 hours.",
     }
     demo: ClassVar[tuple[str, ...]] = tuple(
         f"okx:{channel}:{symbol}"
@@ -63,13 +64,14 @@ class OkxScript:
         if self._rates.get("gap", 0.0) > 1:
             raise ConfigError(f"fault gap={faults['gap']} needs a chance between 0 and 1")
         self._random = Random(len(market.listings))
+        funding_ns = max(1, int(self._rates.get("funding-every", 8 * 3600))) * S
         self._tradings = {
-            listing.symbol: Trading(CONTRACTS[listing.symbol], market, truth, self._random)
+            listing.symbol: Trading(CONTRACTS[listing.symbol], market, truth, self._random, funding_ns=funding_ns)
             for listing in market.listings
         }
         self._feeds: dict[tuple[str, str], Feed] = {}
         self._peers: dict[OkxPeer, None] = {}
-        self._rest = Rest(self._tradings)
+        self._rest = Rest(self._tradings, int(self._rates.get("rest_429", 0)), int(self._rates.get("stale_rest", 0)))
         self._connects: list[int] = []
         self._finished = False
 
@@ -96,6 +98,7 @@ class OkxScript:
         self._peers.pop(peer, None)
         for feed in self._feeds.values():
             feed.peers.pop(peer, None)
+        self._rest.strike_again()
 
     def get(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
         """Answer REST."""
@@ -165,16 +168,3 @@ class OkxScript:
         if channel == "open-interest" and trading.contract.type != "SPOT":
             return StateFeed(channel, trading, 3 * S, 3 * S, open_interest)
         return None
-
-
-def bar_span(bar: str) -> tuple[int, int] | None:
-    """Return length and offset of a bar in ns; None for months, which have no fixed length."""
-    utc = bar.endswith("utc")
-    name = bar.removesuffix("utc")
-    unit = _UNITS.get(name[-1])
-    if unit is None:
-        return None
-    length = int(name[:-1]) * unit
-    local = length >= 6 * _HOUR and not utc
-    monday = _MONDAY if name[-1] == "W" else 0
-    return length, monday - (8 * _HOUR if local else 0)
