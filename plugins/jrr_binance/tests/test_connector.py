@@ -148,7 +148,8 @@ def test_futures_settings_that_cannot_be_are_named(changes: dict[str, object], s
 def test_both_futures_products_share_one_weight_budget() -> None:
     spot, usdm, coinm = Spot(SpotSettings()), UsdM(UsdmSettings()), CoinM(CoinmSettings())
     assert spot.limits.http == {"binance-spot": Rate(3000, 60.0)}
-    assert usdm.limits.http == coinm.limits.http == {"binance-futures": Rate(1200, 60.0)}
+    assert coinm.limits.http == {"binance-futures": Rate(1200, 60.0)}
+    assert usdm.limits.http == {**coinm.limits.http, "binance-funding": Rate(500, 300.0)}
     assert spot.limits.messages == Rate(1, 0.3)
 
 

@@ -18,7 +18,7 @@ from jrr_core.wire import encode
 from . import streams
 from .instruments import instruments
 from .parser import Parser
-from .products import COINM, CONNECTS, SPOT, USDM, Product
+from .products import COINM, CONNECTS, FUNDING_POOL, FUNDING_RATE, SPOT, USDM, Product
 from .streams import Stream
 
 # 200 names in one message are accepted (measured 2026-10-07); more was never tried.
@@ -43,6 +43,11 @@ class SpotSettings(ExchangeSettings):
 
     ws_url: str = setting(SPOT.ws_url, "WebSocket address, without path.")
     rest_url: str = setting(SPOT.rest_url, "REST address, without path.")
+    history_url: str = setting(
+        "",
+        "REST address, without path, that missing trades are fetched from (historicalTrades). Empty: "
+        f"{SPOT.history_url} beside the default rest_url, which does not serve them, else rest_url.",
+    )
     trade_stream: str = setting(SPOT.trade_stream, _TRADE_HELP)
     book_speed: str = setting("100ms", _SPEED_HELP + "100ms or 1000ms.")
     depth_limit: int = setting(1000, _DEPTH_HELP + " 1 to 5000.")
@@ -128,9 +133,10 @@ class _Connector:
         """Take an instance of `Settings`; raises ConfigError naming a value that cannot be."""
         self.settings = settings
         product = self.product
-        self.limits = Limits(
-            connects=CONNECTS, messages=product.messages, http={product.pool: Rate(product.weight_per_min, 60.0)}
-        )
+        pools = {product.pool: Rate(product.weight_per_min, 60.0)}
+        if product.funding is not None and product.funding[0] == FUNDING_POOL:
+            pools[FUNDING_POOL] = FUNDING_RATE
+        self.limits = Limits(connects=CONNECTS, messages=product.messages, http=pools)
         self._poll_s: float = getattr(settings, "open_interest_s", 60.0)
         self._check_settings()
         # For `jrr plan`: markPrice@1s brings the mark price and the funding rate, REST polls the open interest.
@@ -202,7 +208,9 @@ class _Connector:
         wanted = None
         if subscriptions is not None:
             wanted = [(subscription, self.stream_of(subscription)) for subscription in subscriptions]
-        return Parser(self.product, wanted, self.settings.rest_url, self.settings.depth_limit, self._poll_s)
+        settings = self.settings
+        history_url = getattr(settings, "history_url", "") or self.product.history_url_beside(settings.rest_url)
+        return Parser(self.product, wanted, settings.rest_url, settings.depth_limit, self._poll_s, history_url)
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         """Return the one GET that lists all symbols."""

@@ -11,11 +11,11 @@ from attrs import define
 
 from jrr_core.errors import ParseError
 from jrr_core.events import Message, Trade
-from jrr_core.frame import Acked, Frame, Refused, Request, Rotate
+from jrr_core.frame import Acked, Frame, Hole, Refused, Request, Rotate
 from jrr_core.subscription import Subscription
 from jrr_core.wire import Raw, Struct, decoder
 
-from . import books, messages, polls, streams
+from . import backfill, books, messages, polls, streams
 from .products import Payload, Product
 from .streams import Stream
 from .trade_ids import TradeIds
@@ -101,10 +101,12 @@ class Parser:
         rest_url: str,
         depth_limit: int,
         open_interest_s: float = 60.0,
+        history_url: str = "",
     ) -> None:
         """Take the subscriptions and their streams; None (replay) takes every stream and asks for nothing.
 
-        `open_interest_s` is how often each symbol's open interest is polled.
+        `open_interest_s` is how often each symbol's open interest is polled,
+        `history_url` the address that serves old trades, `rest_url` if empty.
         """
         self.requests = []
         self._product = product
@@ -115,7 +117,9 @@ class Parser:
         self._trade_ids: dict[str, TradeIds] = {}
         self._agg_ids: dict[str, TradeIds] = {}
         rest_url = rest_url.rstrip("/")
-        self._books = books.Books(product, rest_url, depth_limit, None if self._replay else self._ask)
+        ask = None if self._replay else self._ask
+        self._books = books.Books(product, rest_url, depth_limit, ask)
+        self._backfill = backfill.Backfill(product, rest_url, history_url.rstrip("/") or rest_url, ask)
         self._polls = polls.Polls(product, rest_url, open_interest_s)
         self._takers: dict[Payload, Callable[[Route, Data, int], Sequence[Message]]] = {
             "trade": self._trade if product.linked else self._dense_trade,
@@ -150,6 +154,10 @@ class Parser:
         if not envelope.stream:
             return self._bare(frame.payload, frame.ts_recv)
         return self._unrouted(envelope, frame.ts_recv)
+
+    def refill(self, hole: Hole) -> bool:
+        """Ask for trades, candles or settled funding rates that are missing; False where Binance has no way to them."""
+        return self._backfill.refill(hole)
 
     # Routing. A stream carries several channels at times (mark price and funding), and one channel
     # several streams (trade and aggTrade); routes are made once, so a frame costs one look-up.
@@ -338,4 +346,6 @@ class Parser:
             return self._books.reply(frame, tag.removeprefix(books.TAG))
         if tag.startswith(polls.TAG):
             return self._polls.reply(frame, tag.removeprefix(polls.TAG))
+        if tag.startswith(backfill.TAG):
+            return self._backfill.reply(frame)
         return ()

@@ -29,6 +29,11 @@ class Product:
     last of `depth_weights`. `book_speeds`: setting value to stream suffix.
     `linked`: book updates name their predecessor (`pu`) instead of counting.
     `st`: the number that marks rows of this product on all-market streams.
+    `trades_weight`: of single trades over REST, None where they need a key.
+    `candle_weights`: (most rows, request weight). `candle_span_ns`: the longest
+    time one request for candles may ask for. `funding`: pool and weight of a
+    request for settled rates, None where there are none. `history_url`: the
+    address that serves old trades beside the default `rest_url`.
     """
 
     exchange: str
@@ -51,10 +56,24 @@ class Product:
     max_streams: int
     linked: bool
     st: int | None
+    trades_weight: int | None
+    aggregates_weight: int
+    candle_weights: tuple[tuple[int, int], ...]
+    candle_span_ns: int
+    funding: tuple[str, int] | None
+    history_url: str
 
     def depth_weight(self, limit: int) -> int:
         """Return the weight of a book snapshot of `limit` levels."""
         return next(weight for most, weight in self.depth_weights if limit <= most)
+
+    def candles_weight(self, rows: int) -> int:
+        """Return the weight of a request for so many candles."""
+        return next(weight for most, weight in self.candle_weights if rows <= most)
+
+    def history_url_beside(self, rest_url: str) -> str:
+        """Return the address that serves old trades: `rest_url` itself, unless it is the one known not to."""
+        return self.history_url if rest_url.rstrip("/") == self.rest_url else rest_url
 
     @property
     def most_levels(self) -> int:
@@ -82,6 +101,13 @@ _FUTURES_PARTIAL = frozenset({"", "@100ms", "@500ms"})
 _FUTURES_DEPTH_WEIGHTS = ((50, 2), (100, 5), (500, 10), (1000, 20))
 _FUTURES_DEPTH_LIMITS = frozenset({5, 10, 20, 50, 100, 500, 1000})
 
+# Documentation, "Kline/Candlestick Data": [1,100) 1, [100,500) 2, [500,1000] 5, above 10.
+_FUTURES_CANDLE_WEIGHTS = ((99, 1), (499, 2), (1000, 5))
+_ANY_SPAN_NS = 2**63
+# Documentation, "Get Funding Rate History": 500 requests in 5 minutes per IP, shared with fundingInfo, no weight.
+# Only the past is asked for from it, which uses half of a budget.
+FUNDING_POOL, FUNDING_RATE = "binance-funding", Rate(500, 300.0)
+
 SPOT = Product(
     exchange="binance",
     ws_url="wss://stream.binance.com:9443",
@@ -105,6 +131,15 @@ SPOT = Product(
     max_streams=1024,
     linked=False,
     st=None,
+    # rest-api.md of binance-spot-api-docs (read 2026-07-21): trades and historicalTrades 25, without a key;
+    # aggTrades 4, klines 2, whatever the limit.
+    trades_weight=25,
+    aggregates_weight=4,
+    candle_weights=((1000, 2),),
+    candle_span_ns=_ANY_SPAN_NS,
+    funding=None,
+    # "Market data only" (docs, FAQ): data-api.binance.vision serves trades, and no historicalTrades.
+    history_url="https://api.binance.com",
 )
 
 USDM = Product(
@@ -130,6 +165,13 @@ USDM = Product(
     max_streams=1024,
     linked=True,
     st=1,
+    # historicalTrades needs a key, and its ids have holes by nature.
+    trades_weight=None,
+    aggregates_weight=20,
+    candle_weights=_FUTURES_CANDLE_WEIGHTS,
+    candle_span_ns=_ANY_SPAN_NS,
+    funding=(FUNDING_POOL, 1),
+    history_url="https://fapi.binance.com",
 )
 
 COINM = Product(
@@ -154,4 +196,11 @@ COINM = Product(
     max_streams=200,
     linked=True,
     st=2,
+    trades_weight=None,
+    aggregates_weight=20,
+    candle_weights=_FUTURES_CANDLE_WEIGHTS,
+    # Documentation of COIN-M klines: startTime and endTime at most 200 days apart.
+    candle_span_ns=200 * 86_400 * 10**9,
+    funding=("binance-futures", 1),
+    history_url="https://dapi.binance.com",
 )
