@@ -146,7 +146,7 @@ class OkxConnector:
 
     def parser(self, subscriptions: Sequence[Subscription] | None) -> OkxParser:
         """Return a fresh parser for a connection carrying these streams; None takes every stream (replay)."""
-        return OkxParser(subscriptions, self._settings.trade_stream)
+        return OkxParser(subscriptions, self._settings.trade_stream, self._settings.rest_url)
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         """Return one GET for each instrument type."""

@@ -71,6 +71,34 @@ def levels(rows: list[Level]) -> Levels:
     return Levels([(row.price, row.amount) for row in rows])
 
 
+class Refusal(Struct):
+    """An answer of REST that is none: `{"code":"51001","msg":"Instrument ID doesn't exist.","data":[]}`."""
+
+    code: str
+    msg: str = ""
+
+    def __str__(self) -> str:
+        """The code and the exchange's words, as one line."""
+        return f"{self.code} {self.msg[:120]}".rstrip()
+
+
+_refusal = decoder(Refusal)
+
+
+def refusal(payload: Payload) -> Refusal | None:
+    """Return what REST refuses with, None for an answer (`"code":"0"`); raises ParseError for what is neither."""
+    read = _refusal(payload)
+    return None if read.code == "0" else read
+
+
+def refusal_if_any(payload: Payload) -> Refusal | None:
+    """Return what REST refuses with, None for anything else."""
+    try:
+        return refusal(payload)
+    except ParseError:
+        return None
+
+
 class TradeRow(Struct, rename="camel"):
     """A row of `trades` or `trades-all`."""
 
@@ -276,6 +304,34 @@ def funding_rates(symbol: str, payload: Payload, ts_recv: int) -> list[FundingRa
         for row in _funding_push(payload).data
         if row.funding_rate
     ]
+
+
+class _SettlementRow(Struct, rename="camel"):
+    funding_rate: str
+    funding_time: str
+    realized_rate: str = ""
+
+
+class _Settlements(Struct):
+    data: list[_SettlementRow]
+
+
+_settlements = decoder(_Settlements)
+
+
+def settlements(symbol: str, payload: Payload, ts_recv: int) -> list[FundingRate]:
+    """Read the rates that were paid: realizedRate, or fundingRate where there is none.
+
+    `{"code":"0","msg":"","data":[{"instType":"SWAP","instId":"BTC-USDT-SWAP","fundingRate":"0.0000746604960499",
+    "realizedRate":"0.0000746572360545","fundingTime":"1703059200000","method":"current_period",
+    "formulaType":"noRate"}]}`
+    """
+    return [
+        FundingRate(EXCHANGE, symbol, settled, ts_recv, decimal(row.realized_rate or row.funding_rate),
+                    settled - settled % 10**9, False)
+        for row in _settlements(payload).data
+        if (settled := moment(row.funding_time)) is not None
+    ]  # fmt: skip
 
 
 class _MarkRow(Struct, rename="camel"):

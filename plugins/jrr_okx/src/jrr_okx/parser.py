@@ -11,14 +11,14 @@ from typing import ClassVar
 
 from jrr_core.errors import ParseError
 from jrr_core.events import Message
-from jrr_core.frame import Frame, Request
+from jrr_core.frame import Frame, Hole, Request
 from jrr_core.subscription import Subscription
 
-from . import messages
+from . import backfill, messages
 from .books import BookStream
 from .control import Argument, answers, envelope
 from .messages import Payload
-from .products import DERIVED_DEPTHS, EXCHANGE, RULES
+from .products import DERIVED_DEPTHS, EXCHANGE, REST_URL, RULES
 from .topics import Topic, batches, is_target, request, request_id, topic_of
 from .trades import TradeStream
 
@@ -34,7 +34,12 @@ class OkxParser:
 
     exchange: ClassVar[str] = EXCHANGE
 
-    def __init__(self, subscriptions: Sequence[Subscription] | None, trade_stream: str = "trades") -> None:
+    def __init__(
+        self,
+        subscriptions: Sequence[Subscription] | None,
+        trade_stream: str = "trades",
+        rest_url: str = REST_URL,
+    ) -> None:
         """Take the streams of the connection; raises ConfigError for one OKX does not have."""
         self.requests: list[Request] = []
         self._replaying = subscriptions is None
@@ -51,17 +56,27 @@ class OkxParser:
             self._remember([topic])
         self._streams = {key: self._open(topic) for key, topic in self._topics.items()}
         self._by_head: dict[Payload, Stream] = {}
+        self._backfill = backfill.Backfill(rest_url, None if self._replaying else self._ask)
+
+    def _ask(self, request: Request) -> None:
+        self.requests.append(request)
 
     def receive(self, frame: Frame) -> Sequence[Message]:
         """Return the events of a frame, () for control frames and topics not asked for; raises ParseError."""
+        if frame.tag is not None:
+            return self._backfill.reply(frame) if frame.tag.startswith(backfill.TAG) else ()
         payload = frame.payload
         end = payload.find("}") if isinstance(payload, str) else payload.find(b"}")
         stream = self._by_head.get(payload[: end + _BEHIND_ARG])
         if stream is not None:
             return stream(payload, frame.ts_recv)
-        if frame.tag is not None or payload in ("pong", b"pong"):
+        if payload in ("pong", b"pong"):
             return ()
         return self._receive_new(payload, end, frame.ts_recv)
+
+    def refill(self, hole: Hole) -> bool:
+        """Ask for trades, candles or settled funding rates that are missing; False where OKX has no way to them."""
+        return self._backfill.refill(hole)
 
     def _receive_new(self, payload: Payload, end: int, ts_recv: int) -> Sequence[Message]:
         """Read a frame whose beginning has not been seen yet."""

@@ -39,6 +39,13 @@ INSTRUMENT_TYPES = ("SPOT", "SWAP", "FUTURES")
 # Docs, "Liquidation orders channel".
 LIQUIDATION_TYPES = ("SWAP", "FUTURES", "MARGIN", "OPTION")
 INSTRUMENTS_POOL = "okx-instruments"
+TRADES_POOL = "okx-trades"
+HISTORY_TRADES_POOL = "okx-history-trades"
+CANDLES_POOL = "okx-candles"
+HISTORY_CANDLES_POOL = "okx-history-candles"
+FUNDING_HISTORY_POOL = "okx-funding-history"
+# Docs, "Get candlesticks": the last 1,440 bars; older ones are in the history.
+MOST_LATEST_CANDLES = 1440
 LIMITS = Limits(
     # Docs, "Connect": 3 connections a second per IP.
     connects=Rate(3, 1.0),
@@ -46,7 +53,16 @@ LIMITS = Limits(
     # whatever its number of args. Requests here are few and large, so they only need to be apart.
     messages=Rate(10, 1.0),
     # Docs, "Get instruments": 20 in 2 s per IP and instrument type; one pool keeps below it for all types.
-    http={INSTRUMENTS_POOL: Rate(20, 2.0)},
+    # The others are those of "Get trades", "Get trades history", "Get candlesticks", "Get candlesticks history" and
+    # "Get funding rate history", per IP; only the past is asked for from them, which uses half of a budget.
+    http={
+        INSTRUMENTS_POOL: Rate(20, 2.0),
+        TRADES_POOL: Rate(100, 2.0),
+        HISTORY_TRADES_POOL: Rate(20, 2.0),
+        CANDLES_POOL: Rate(40, 2.0),
+        HISTORY_CANDLES_POOL: Rate(20, 2.0),
+        FUNDING_HISTORY_POOL: Rate(10, 2.0),
+    },
 )
 
 
@@ -73,6 +89,8 @@ BARS = {
     "6H": "6h@+08:00", "12H": "12h@+08:00", "1D": "1d@+08:00", "2D": "2d@+08:00", "3D": "3d@+08:00",
     "5D": "5d@+08:00", "1W": "1w@+08:00", "1M": "1M@+08:00", "3M": "3M@+08:00",
 }  # fmt: skip
+
+BAR_OF = {interval: bar for bar, interval in BARS.items()}
 
 # Docs, "Public Data" and "Order Book Trading > Market Data", WebSocket pages; paths as of the split of 2023-06.
 RULES = {
