@@ -14,7 +14,7 @@ from attrs import define
 from jrr_core.events import Message
 from jrr_core.frame import Frame, Hole
 
-from . import messages
+from . import past
 from .pages import Grid
 from .products import Product
 
@@ -93,9 +93,9 @@ class OldTrades(_Ids):
 
     def read(self, hole: Hole, frame: Frame) -> Answer:
         """Read rows of trades."""
-        rows = [row for row in messages.read_old_trades(frame.payload) if row.id >= hole.first]
+        rows = [row for row in past.read_old_trades(frame.payload) if row.id >= hole.first]
         inside = [row for row in rows if row.id <= hole.last]
-        found = [messages.old_trade(row, hole.symbol, self._product.exchange, frame.ts_recv) for row in inside]
+        found = [past.old_trade(row, hole.symbol, self._product.exchange, frame.ts_recv) for row in inside]
         return Answer(
             [event for event in found if event is not None],
             [row.id for row in inside],
@@ -125,9 +125,9 @@ class Aggregates(_Ids):
 
     def read(self, hole: Hole, frame: Frame) -> Answer:
         """Read rows of aggregates."""
-        rows = [row for row in messages.read_old_aggregates(frame.payload) if row.a >= hole.first]
+        rows = [row for row in past.read_old_aggregates(frame.payload) if row.a >= hole.first]
         inside = [row for row in rows if row.a <= hole.last]
-        found = [messages.old_aggregate(row, hole.symbol, self._product.exchange, frame.ts_recv) for row in inside]
+        found = [past.old_aggregate(row, hole.symbol, self._product.exchange, frame.ts_recv) for row in inside]
         return Answer(
             [event for event in found if event is not None],
             [row.a for row in inside],
@@ -176,8 +176,8 @@ class Candles:
         """Read rows of candles; one still open is left out, and all before it is settled."""
         interval = hole.channel.removeprefix("candle_")
         found = [
-            messages.old_candle(row, hole.symbol, self._product.exchange, frame.ts_recv, interval)
-            for row in messages.read_old_candles(frame.payload)
+            past.old_candle(row, hole.symbol, self._product.exchange, frame.ts_recv, interval)
+            for row in past.read_old_candles(frame.payload)
         ]
         found.sort(key=lambda candle: candle.open_time)
         reached = found[-1].open_time if found else -1
@@ -225,8 +225,8 @@ class Funding:
         """Read rows of settlements; fewer than are missing say that the newest are not listed yet."""
         window = self.window(hole)
         rates = [
-            messages.settlement(row, hole.symbol, self._product.exchange, frame.ts_recv)
-            for row in messages.read_settlements(frame.payload)
+            past.settlement(row, hole.symbol, self._product.exchange, frame.ts_recv)
+            for row in past.read_settlements(frame.payload)
         ]
         rates = [rate for rate in rates if window[0] <= (rate.next_funding_time or 0) <= window[-1]]
         enough = len(rates) >= (hole.count if window[-1] == hole.last else 1)

@@ -15,10 +15,10 @@ from jrr_core.errors import ParseError
 from jrr_core.events import Message
 from jrr_core.frame import Absent, Frame, Hole, HttpGet, Request
 
-from . import messages
 from .history import MOST_TRADES, Answer, Funding, LatestCandles, LatestTrades, OldCandles, OldTrades, Source
 from .pages import TAG, Page, absent
 from .products import BAR_OF, MOST_LATEST_CANDLES
+from .refusal import Refusal, refusal, refusal_if_any
 
 __all__ = ["TAG", "Backfill"]
 
@@ -59,25 +59,25 @@ class Backfill:
         if source is None:
             raise ParseError(f"no endpoint of ours: {page.source[:60]!r}")
         if frame.status != 200:
-            self._refused(page, frame.status, messages.refusal_if_any(frame.payload))
+            self._refused(page, frame.status, refusal_if_any(frame.payload))
             return ()
         try:
-            refusal = messages.refusal(frame.payload)
-            answer = source.read(page.hole, frame) if refusal is None else None
+            refused = refusal(frame.payload)
+            answer = source.read(page.hole, frame) if refused is None else None
         except ParseError as error:
             self._again(page, f"the exchange's answer is none: {error}")
             raise
         if answer is None:
-            self._refused(page, frame.status, refusal)
+            self._refused(page, frame.status, refused)
             return ()
         if self._ask is not None:
             self._follow(page, source, answer)
         return answer.events
 
-    def _refused(self, page: Page, status: int, refusal: messages.Refusal | None) -> None:
+    def _refused(self, page: Page, status: int, refused: Refusal | None) -> None:
         """Ask again or elsewhere what is refused for now; else it is absent for the exchange's reason."""
-        reason = " ".join([f"HTTP {status}"] * (status != 200) + [str(refusal)] * (refusal is not None))
-        for_now = status == _REFUSED_FOR_NOW or (refusal is not None and refusal.code in _BUSY)
+        reason = " ".join([f"HTTP {status}"] * (status != 200) + [str(refused)] * (refused is not None))
+        for_now = status == _REFUSED_FOR_NOW or (refused is not None and refused.code in _BUSY)
         if for_now or _SOURCES[page.source].older is not None:
             self._again(page, reason)
         else:

@@ -71,34 +71,6 @@ def levels(rows: list[Level]) -> Levels:
     return Levels([(row.price, row.amount) for row in rows])
 
 
-class Refusal(Struct):
-    """An answer of REST that is none: `{"code":"51001","msg":"Instrument ID doesn't exist.","data":[]}`."""
-
-    code: str
-    msg: str = ""
-
-    def __str__(self) -> str:
-        """The code and the exchange's words, as one line."""
-        return f"{self.code} {self.msg[:120]}".rstrip()
-
-
-_refusal = decoder(Refusal)
-
-
-def refusal(payload: Payload) -> Refusal | None:
-    """Return what REST refuses with, None for an answer (`"code":"0"`); raises ParseError for what is neither."""
-    read = _refusal(payload)
-    return None if read.code == "0" else read
-
-
-def refusal_if_any(payload: Payload) -> Refusal | None:
-    """Return what REST refuses with, None for anything else."""
-    try:
-        return refusal(payload)
-    except ParseError:
-        return None
-
-
 class TradeRow(Struct, rename="camel"):
     """A row of `trades` or `trades-all`."""
 
