@@ -4,8 +4,9 @@ Scripts record an event when a frame that carries it is queued to at least one
 client. Trades and closed candles they record from the first subscription of
 their stream on, whether or not a client is there to hear them and whether or
 not a fault withholds them: a client that was there once can fetch them. They
-offer what a client may fetch but need not keep (REST answers). The comparison's
-rules stand in `comparison`; this file keeps, writes and reads.
+offer what a client may fetch but need not keep (REST answers), and log each
+symbol's book. The comparison's rules stand in `comparison`, those for runs with
+losses in `verdict`; this file keeps, writes and reads.
 """
 
 from collections.abc import Collection, Iterable
@@ -16,12 +17,14 @@ from typing import Any
 import cattrs
 import msgspec
 
+from ..book import Level
 from ..errors import ConfigError
 from ..events import ALL_EVENTS, BookSnapshot, Candle, Disconnected, Message
 from ..instrument import Instrument
 from ..levels import Levels
 from ..store import Store
 from ..subscription import Subscription
+from .book_log import BookLog
 from .comparison import Identity, compare, identity
 
 Recorded = Message | Instrument
@@ -47,6 +50,7 @@ class Truth:
         self._sent: dict[Identity, Recorded] = {}
         self._offered: dict[Identity, Recorded] = {}
         self._books: dict[tuple[str, str], BookSnapshot] = {}
+        self._logs: dict[tuple[str, str], BookLog] = {}
 
     @property
     def events(self) -> list[Recorded]:
@@ -83,8 +87,33 @@ class Truth:
         if self.kept:
             self._books[book.exchange, book.symbol] = book
 
+    def begin_book(
+        self, exchange: str, symbol: str, sequence: int, ts: int, bids: Iterable[Level], asks: Iterable[Level]
+    ) -> None:
+        """Begin the log of a symbol's book, known as `sequence` at `ts` (int ns UTC)."""
+        if self.kept:
+            self._logs[exchange, symbol] = BookLog(sequence, ts, bids, asks)
+
+    def change_book(
+        self, exchange: str, symbol: str, sequence: int, ts: int, bids: Iterable[Level], asks: Iterable[Level]
+    ) -> None:
+        """Note the change (absolute amounts, 0 removes) by which a symbol's book became `sequence`."""
+        if self.kept:
+            self._logs[exchange, symbol].change(sequence, ts, bids, asks)
+
+    def book_at(self, exchange: str, symbol: str, sequence: int) -> tuple[tuple[Level, ...], tuple[Level, ...]] | None:
+        """Return the market's bids and asks, best first, at a number of the exchange's; None if it never was at it."""
+        log = self._logs.get((exchange, symbol))
+        return None if log is None else log.at(sequence)
+
+    def book_outdated(self, exchange: str, symbol: str, sequence: int, ts: int) -> bool:
+        """Whether the market's book had at `ts` moved on from `sequence`, or never was at it."""
+        log = self._logs.get((exchange, symbol))
+        return log is None or log.outdated(sequence, ts)
+
     def add(self, other: "Truth") -> None:
         """Take over what another simulation sent."""
+        self._logs.update(other._logs)
         self._sent.update(other._sent)
         self._offered.update(other._offered)
         self._books.update(other._books)
@@ -116,6 +145,10 @@ class Truth:
                     for event in events:
                         line = {"how": how, "type": event.type, "data": _convert.unstructure(event)}
                         file.write(msgspec.json.encode(line) + b"\n")
+                for (exchange, symbol), log in self._logs.items():
+                    for part in log.lines():
+                        line = {"how": "book_log", "exchange": exchange, "symbol": symbol, **part}
+                        file.write(msgspec.json.encode(line) + b"\n")
         except OSError as error:
             raise ConfigError(f"cannot write the truth file {path}: {error.strerror}; choose another path") from None
 
@@ -136,6 +169,13 @@ class Truth:
         return truth
 
     def _take(self, line: dict[str, Any]) -> None:
+        if line["how"] == "book_log":
+            where = (line["exchange"], line["symbol"])
+            if where in self._logs:
+                self._logs[where].extend(line)
+            else:
+                self._logs[where] = BookLog.begun(line)
+            return
         event: Recorded = _convert.structure(line["data"], TYPES[line["type"]])
         if line["how"] == "book" and isinstance(event, BookSnapshot):
             self._books[event.exchange, event.symbol] = event

@@ -202,8 +202,16 @@ def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
     instrument = Instrument("x", "BTC", "BTC", "USD", None, "spot", Decimal("0.1"), None, None, None, "BTC-USD")
     truth = of(trade(1, "0.000000000000000001"), delta(2), candle("3", True), books=(snapshot(7, {"1": "2"}),))
     truth.offer(instrument)
+    truth.begin_book("x", "BTC", 0, 0, [], [])
+    for number in range(1, 3_000):
+        truth.change_book("x", "BTC", number, number, [(Decimal(9), Decimal(number))], [])
     truth.write(tmp_path / "truth.jsonl")
     again = Truth.read(tmp_path / "truth.jsonl")
+    assert again.book_at("x", "BTC", 2_999) == (((Decimal(9), Decimal(2_999)),), ())
+    assert again.book_at("x", "BTC", 10_000) is None
+    assert not again.book_outdated("x", "BTC", 2_999, 2_999)
+    assert again.book_outdated("x", "BTC", 2_998, 2_999)
+    assert again.book_outdated("x", "ETH", 1, 1)
     assert again.events == truth.events
     assert again.offered == [instrument]
     assert again.books == truth.books
@@ -220,7 +228,10 @@ def test_nothing_is_kept_when_nothing_is_wanted() -> None:
     truth.record(trade(1))
     truth.offer(trade(2))
     truth.close_book(snapshot(1, {}))
+    truth.begin_book("x", "BTC", 0, 0, [], [])
+    truth.change_book("x", "BTC", 1, 1, [], [])
     assert (truth.events, truth.offered, truth.books) == ([], [], [])
+    assert truth.book_at("x", "BTC", 1) is None
 
 
 def test_unusable_files_are_named(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from jrr_binance.connector import CoinM, Spot, UsdM
 from jrr_binance.simulator import BinanceScript, CoinmScript, SpotScript, UsdmScript
 from jrr_binance.simulator_peer import BinancePeer
 
+from jrr_core.book import TrackedBook
 from jrr_core.connector import SessionPlan
-from jrr_core.events import BookDelta, Gap, Message
+from jrr_core.events import BookDelta, BookSnapshot, Gap, Message
 from jrr_core.frame import Frame, HttpGet, Send
 from jrr_core.instrument import Instrument
 from jrr_core.subscription import Subscription
@@ -112,6 +113,30 @@ def test_what_the_parser_reads_is_what_was_sent(script_class: Any, connector_cla
     seen = {(event.channel, event.symbol) for event in events}
     expected = {(item.channel, item.symbol) for item in subscriptions if not item.channel.startswith("candle_1m")}
     assert expected - seen <= {("liquidation", "BTCUSDT")}
+
+
+@pytest.mark.parametrize(("script_class", "connector_class", "wanted"), CASES)
+def test_each_book_collected_is_the_markets_at_its_number(
+    script_class: Any, connector_class: Any, wanted: Sequence[str]
+) -> None:
+    (text, *_) = [text for text in wanted if ":book:" in text]
+    script, events, (subscription,) = collect(script_class, connector_class, [text])
+    book, checked = None, 0
+    for event in events:
+        if isinstance(event, BookSnapshot):
+            book = TrackedBook(event)
+        elif isinstance(event, BookDelta) and book is not None:
+            book.apply(event)
+        if book is not None:
+            state = book.state()
+            assert state.sequence is not None
+            assert script.truth.book_at(script.exchange, subscription.symbol, state.sequence) == (
+                state.bids,
+                state.asks,
+            )
+            assert not script.truth.book_outdated(script.exchange, subscription.symbol, state.sequence, state.ts)
+            checked += 1
+    assert checked > 5
 
 
 @pytest.mark.parametrize(("script_class", "connector_class", "wanted"), CASES[:2])

@@ -13,6 +13,7 @@ from jrr_okx.simulated_listings import CONTRACTS
 from jrr_okx.simulated_peer import OkxPeer
 from jrr_okx.simulator import OkxScript
 
+from jrr_core.book import TrackedBook
 from jrr_core.errors import ConfigError
 from jrr_core.events import BookDelta, BookSnapshot, Candle, FundingRate, Gap, Message, Trade
 from jrr_core.exact import plain
@@ -339,6 +340,22 @@ def test_maintenance_reset_is_no_gap() -> None:
     deltas = [event for event in world.clients[0].events if isinstance(event, BookDelta)]
     assert [event for event in deltas if event.previous_sequence and event.sequence < event.previous_sequence]
     assert not [event for event in world.clients[0].events if isinstance(event, Gap)]
+
+
+def test_each_book_collected_is_the_markets_at_its_number() -> None:
+    world = World({"maintenance": "1"})
+    world.subscribe(["okx:book:BTC-USDT"])
+    world.run(4)
+    start, *deltas = world.clients[0].events
+    assert isinstance(start, BookSnapshot)
+    book = TrackedBook(start)
+    for delta in deltas:
+        assert isinstance(delta, BookDelta)
+        book.apply(delta)
+        state = book.state()
+        assert state.intact
+        assert world.truth.book_at("okx", "BTC-USDT", state.sequence or 0) == (state.bids, state.asks)
+    assert len(deltas) > 30
 
 
 def test_quiet_books_send_empty_heartbeats() -> None:

@@ -29,6 +29,7 @@ class SymbolState:
         # The book as it was at the start, for answers that come too late to be of use.
         self.first_book = (update, now_ns, *market.book(self.symbol))
         self._market, self._truth = market, truth
+        truth.begin_book(payloads.exchange, self.symbol, *self.first_book)
         self._streams: dict[str, list[Stream]] = {
             kind: [] for kind in ("trade", "aggregate", "quote", "diff", "liquidation")
         }
@@ -55,6 +56,10 @@ class SymbolState:
     def take_change(self, happening: Happening, first: int, last: int) -> None:
         """Give the change its ids; send the best bid and ask if they changed; gather it for the diff streams."""
         self.update, self.updated_ns = last, happening.ts
+        if self._truth.kept:
+            self._truth.change_book(
+                self.payloads.exchange, self.symbol, last, happening.ts, happening.bids, happening.asks
+            )
         for stream in self._streams["diff"]:
             stream.change(first, last, happening.bids, happening.asks)
         if happening.top:

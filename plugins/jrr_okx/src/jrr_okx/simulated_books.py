@@ -114,6 +114,7 @@ class BookFeed(Feed):
             self._restarted_ns = now_ns
             # Each restart is at a number of its own, so that no sequence is used twice.
             self._restart = self.trading.sequence = self._restart // 2
+            self.trading.log(now_ns)
         bids, asks = list(self._bids.items()), list(self._asks.items())
         self._bids.clear()
         self._asks.clear()

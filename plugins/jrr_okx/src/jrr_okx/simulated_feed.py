@@ -17,6 +17,7 @@ from jrr_core.testing.market import Happening, Market, Row
 from jrr_core.testing.truth import Truth
 from jrr_core.wire import encode
 
+from .products import EXCHANGE
 from .simulated_listings import Contract
 
 MS = 1_000_000
@@ -48,8 +49,14 @@ class Trading:
     def happen(self, happening: Happening) -> None:
         """Number a step of the market and show it to the feeds."""
         self.sequence += 1 + int(self.random.random() * 12)
+        if self.truth.kept:
+            self.log(happening.ts, happening.bids, happening.asks)
         for feed in self.feeds:
             feed.happen(happening)
+
+    def log(self, ts: int, bids: Iterable[Row] = (), asks: Iterable[Row] = ()) -> None:
+        """Note in the truth that the book, with these changes, now bears `sequence`."""
+        self.truth.change_book(EXCHANGE, self.contract.symbol, self.sequence, ts, bids, asks)
 
 
 class Feed:

@@ -69,6 +69,8 @@ class OkxScript:
             listing.symbol: Trading(CONTRACTS[listing.symbol], market, truth, self._random, funding_ns=funding_ns)
             for listing in market.listings
         }
+        for symbol, trading in self._tradings.items():
+            truth.begin_book(EXCHANGE, symbol, trading.sequence, now_ns, *market.book(symbol))
         self._feeds: dict[tuple[str, str], Feed] = {}
         self._peers: dict[OkxPeer, None] = {}
         self._rest = Rest(self._tradings, int(self._rates.get("rest_429", 0)), int(self._rates.get("stale_rest", 0)))
