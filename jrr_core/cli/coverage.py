@@ -2,18 +2,20 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from attrs import asdict
+from attrs import asdict, evolve
 
 from ..coverage import broken_off
-from ..store import Range
+from ..store import Range, Store
 from ..wire import encode
-from .options import config_options, json_option, settings
-from .stored import store_of
+from .moment import moments
+from .options import config_options, json_option, scope_options, settings
+from .stored import among, store_of
 
 _WIDTH = 60
 _MARKS = {"complete": "#", "backfilled": "+", "gap": "."}
@@ -21,34 +23,95 @@ _MARKS = {"complete": "#", "backfilled": "+", "gap": "."}
 
 @click.command()
 @json_option
+@scope_options
 @config_options
-def coverage(as_json: bool, config_file: Path | None, plugins: str | None, overrides: tuple[str, ...]) -> None:
+def coverage(
+    as_json: bool,
+    exchange: str | None,
+    symbol: str | None,
+    since: str | None,
+    until: str | None,
+    config_file: Path | None,
+    plugins: str | None,
+    overrides: tuple[str, ...],
+) -> None:
     """Show for every stream of the store when it is complete and where something is missing.
 
     Exit code 1 while a gap stands, or a stream broke off and was not resumed.
     """
-    ranges = asyncio.run(store_of(settings(config_file, plugins, overrides)).coverage())
+    begin, end = moments(since, until, time.time_ns())
+    ranges = asyncio.run(_chosen(store_of(settings(config_file, plugins, overrides)), exchange, symbol))
+    broken = [item for item in broken_off(ranges) if _meets(item.ts_to, begin, end)]
+    ranges = within(ranges, begin, end)
     gaps = [item for item in ranges if item.state == "gap"]
-    broken = broken_off(ranges)
     if as_json:
         click.echo(encode([asdict(item) for item in ranges]))
     elif not ranges:
-        click.echo("the store has no coverage yet: nothing was collected into it")
+        where = "" if (exchange, symbol, begin, end) == (None,) * 4 else " of this choice"
+        click.echo(f"the store has no coverage{where} yet: nothing was collected into it")
     else:
         click.echo("\n".join([*timelines(ranges), *map(_gap_line, gaps), *map(_broken_line, broken)]))
     sys.exit(1 if gaps or broken else 0)
 
 
+def within(ranges: Iterable[Range], begin: int | None, end: int | None) -> list[Range]:
+    """Return the parts of ranges between two times (int ns); how much a part of a gap misses, nobody knows."""
+    found = []
+    for item in ranges:
+        first, last = max(item.ts_from, begin or item.ts_from), min(item.ts_to, end or item.ts_to)
+        if (first, last) == (item.ts_from, item.ts_to):
+            found.append(item)
+        elif first < last:
+            missing = None if item.state == "gap" else item.missing
+            found.append(evolve(item, ts_from=first, ts_to=last, missing=missing))
+    return found
+
+
 def timelines(ranges: Sequence[Range], width: int = _WIDTH) -> list[str]:
-    """Return one line per stream over the time of all: `#` complete, `+` backfilled, `.` missing, blank unknown."""
+    """Return one line per stream over the time of all: `#` complete, `+` backfilled, `.` missing, blank unknown.
+
+    Behind it stands how much of the stream's own time is complete or backfilled.
+    """
     begin, end = min(item.ts_from for item in ranges), max(item.ts_to for item in ranges)
     streams: dict[str, list[Range]] = {}
     for item in ranges:
         streams.setdefault(f"{item.exchange}:{item.channel}:{item.symbol}", []).append(item)
     names = max(map(len, streams))
     lines = [f"{_when(begin)} .. {_when(end)} UTC   # complete   + backfilled   . missing"]
-    lines += [f"{name.ljust(names)}  |{_bar(items, begin, end, width)}|" for name, items in streams.items()]
+    for name, items in streams.items():
+        lines.append(f"{name.ljust(names)}  |{_bar(items, begin, end, width)}| {share(items):>8}")
     return lines
+
+
+def share(items: Iterable[Range]) -> str:
+    """Return how much of one stream's time is complete or backfilled, in percent; never 100 % while a gap stands."""
+    there = missing = 0
+    gap = False
+    for item in items:
+        length = item.ts_to - item.ts_from
+        if item.state == "gap":
+            missing, gap = missing + length, True
+        else:
+            there += length
+    if not gap:
+        return "100 %"
+    # Rounded down: what is not all there shall not look as if it were.
+    hundredths = min(there * 10_000 // max(there + missing, 1), 9_999)
+    return f"{hundredths // 100}.{hundredths % 100:02} %"
+
+
+async def _chosen(store: Store, exchange: str | None, symbol: str | None) -> Sequence[Range]:
+    """Return the ranges of the streams that the options choose."""
+    ranges = await store.coverage()
+    if exchange is None and symbol is None:
+        return ranges
+    known = {(item.exchange, item.channel, item.symbol) for item in ranges}
+    chosen = await among(store, known, exchange, symbol)
+    return [item for item in ranges if (item.exchange, item.channel, item.symbol) in chosen]
+
+
+def _meets(ts: int, begin: int | None, end: int | None) -> bool:
+    return (begin is None or ts >= begin) and (end is None or ts < end)
 
 
 def _bar(items: Iterable[Range], begin: int, end: int, width: int) -> str:

@@ -30,6 +30,14 @@ def moment(text: str, now: int) -> int:
     return ts
 
 
+def moments(since: str | None, until: str | None, now: int) -> tuple[int | None, int | None]:
+    """Return what --from and --to mean; raises ConfigError as `moment` does, and where the one is later."""
+    begin, end = [None if text is None else moment(text, now) for text in (since, until)]
+    if begin is not None and end is not None and begin > end:
+        raise ConfigError(f"--from {since} is later than --to {until}")
+    return begin, end
+
+
 def shown(ts: int) -> str:
     """Return a time as UTC to the microsecond."""
     seconds, rest = divmod(ts, _S)

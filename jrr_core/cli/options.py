@@ -31,6 +31,20 @@ subscribe_option = click.option(
     help="What to collect, exchange:channel:symbol or exchange:<native stream>, instead of what the settings say; "
          "may be repeated.",
 )  # fmt: skip
+
+
+def scope_options(command: F) -> F:
+    """Add --exchange, --symbol, --from and --to; they arrive as `exchange`, `symbol`, `since` and `until`."""
+    for option in (
+        click.option("--to", "until", metavar="TIME", help="What is before this time."),
+        click.option("--from", "since", metavar="TIME", help="What is at this time and later."),
+        click.option("--symbol", metavar="SYMBOL", help="Only this symbol, the exchange's own or canonical."),
+        click.option("--exchange", metavar="NAME", help="Only this exchange."),
+    ):
+        command = option(command)
+    return command
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 
 

@@ -13,12 +13,11 @@ import click
 from attrs import asdict, define, fields
 
 from ..book import BookState
-from ..errors import ConfigError
 from ..events import Candle, FundingRate, Message, Quote, Trade
 from ..exact import plain
 from ..store import QueryStore, Range, Selection
 from ..wire import encode
-from .moment import moment, shown
+from .moment import moment, moments, shown
 from .options import config_options, settings
 from .records import FORMS, Form, Record, columns_of, each, records_of, write
 from .stored import check_exchange, find, query_store_of, streams
@@ -202,10 +201,7 @@ def _resampled(store: QueryStore, interval: str, chosen: Selection) -> AsyncIter
 
 def _selection(asked: Asked, exchange: str, symbol: str, interval: str | None) -> Selection:
     """Return what to read; a table without any choice is of the newest, for it is read by people."""
-    now = time.time_ns()
-    since, until = [None if text is None else moment(text, now) for text in (asked.since, asked.until)]
-    if since is not None and until is not None and since > until:
-        raise ConfigError(f"--from {asked.since} is later than --to {asked.until}")
+    since, until = moments(asked.since, asked.until, time.time_ns())
     unchosen = since is None and until is None and asked.limit is None
     newest = asked.newest or (unchosen and asked.form == "table")
     limit = _NEWEST if newest and asked.limit is None else asked.limit

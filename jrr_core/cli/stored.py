@@ -62,6 +62,25 @@ async def find(store: QueryStore, target: str) -> tuple[str, str]:
     raise ConfigError(f"nothing of {exchange}:{symbol} is stored{near} stored of {exchange}: {_names(symbols)}")
 
 
+async def among(store: Store, known: Iterable[Stream], exchange: str | None, symbol: str | None) -> set[Stream]:
+    """Return those streams that --exchange and --symbol choose; a symbol may be canonical, then on every exchange.
+
+    Raises ConfigError, with what is stored, where they choose nothing.
+    """
+    there = {stream for stream in known if exchange in (None, stream[0])}
+    if exchange is not None:
+        check_exchange(exchange, known)
+    if symbol is None:
+        return there
+    listed = [item async for item in store.read(Instrument, Selection(exchange=exchange))]
+    native = {(item.exchange, item.symbol) for item in listed if symbol.upper() in (item.canonical, item.symbol)}
+    chosen = {stream for stream in there if stream[2] == symbol or stream[::2] in native}
+    if not chosen:
+        symbols = {name for _, _, name in there} | {item.canonical for item in listed}
+        raise ConfigError(f"nothing of {symbol} is stored{_near(symbol.upper(), symbols)} stored: {_names(symbols)}")
+    return chosen
+
+
 def check_exchange(exchange: str, known: Iterable[Stream]) -> None:
     """Raise ConfigError, with those there are, where nothing of the exchange is among the streams."""
     exchanges = {name for name, _, _ in known}

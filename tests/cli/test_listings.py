@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from jrr_core.cli.coverage import timelines
+from jrr_core.cli.coverage import share, timelines, within
 from jrr_core.store import Range
 
 Jrr = Callable[..., Result]
@@ -55,14 +55,14 @@ def test_a_pattern_that_matches_nothing_fails(configured: Path, jrr: Jrr) -> Non
 def test_complete_coverage_ends_well(configured: Path, jrr: Jrr) -> None:
     result = jrr("coverage")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[1] == f"toy:trade:BTCUSD  |{'#' * 60}|"
+    assert result.stdout.splitlines()[1] == f"toy:trade:BTCUSD  |{'#' * 60}|    100 %"
 
 
 def test_a_gap_is_drawn_told_and_fails(configured: Path, jrr: Jrr) -> None:
     result = jrr("coverage", "--set", "sinks.shelf.gaps=true")
     assert result.exit_code == 1
     bar, gap = result.stdout.splitlines()[1:]
-    assert bar == f"toy:trade:BTCUSD  |{'#' * 30}.{'+' * 29}|"
+    assert bar == f"toy:trade:BTCUSD  |{'#' * 30}.{'+' * 29}|  99.99 %"
     assert gap == "gap toy:trade:BTCUSD from 1970-01-01 00:01:00 for 0.000 s, 7 events: buffer full"
     listed = json.loads(jrr("coverage", "--json", "--set", "sinks.shelf.gaps=true").stdout)
     assert [item["state"] for item in listed] == ["complete", "gap", "backfilled"]
@@ -85,7 +85,35 @@ def test_streams_share_one_scale() -> None:
         ],
         width=20,
     )
-    assert lines[1:] == ["x:trade:A     |##########          |", "x:trade:LONG  |     .##############|"]
+    assert lines[1:] == [
+        "x:trade:A     |##########          |    100 %",
+        "x:trade:LONG  |     .##############|  99.99 %",
+    ]
+
+
+def test_coverage_of_a_choice_tells_of_that_alone(configured: Path, jrr: Jrr) -> None:
+    both = ("--set", "sinks.shelf.gaps=true", "--set", "sinks.shelf.broken=true")
+    other = jrr("coverage", *both, "--symbol", "OLDUSD", "--exchange", "toy")
+    assert (other.exit_code, len(other.stdout.splitlines())) == (0, 2)
+    early = jrr("coverage", *both, "--symbol", "BTCUSD", "--to", str(60 * SECOND))
+    assert (early.exit_code, early.stdout.splitlines()[1][-5:]) == (0, "100 %")
+    assert jrr("coverage", *both, "--symbol", "ETHUSD", "--from", str(40 * SECOND)).stdout == (
+        "the store has no coverage of this choice yet: nothing was collected into it\n"
+    )
+    assert jrr("coverage", *both, "--symbol", "ETHUSD", "--to", str(20 * SECOND)).exit_code == 0
+    wrong = jrr("coverage", *both, "--symbol", "BTCUS")
+    assert (wrong.exit_code, "did you mean BTCUSD?" in wrong.stderr) == (2, True)
+
+
+def test_a_part_of_a_gap_misses_nobody_knows_what() -> None:
+    gap = Range("x", "trade", "A", 0, 10 * SECOND, "gap", "crash", 7)
+    whole = Range("x", "trade", "A", 10 * SECOND, 20 * SECOND, "complete")
+    assert within([gap, whole], 5 * SECOND, 30 * SECOND) == [
+        Range("x", "trade", "A", 5 * SECOND, 10 * SECOND, "gap", "crash", None),
+        whole,
+    ]
+    assert within([gap, whole], None, 10 * SECOND) == [gap]
+    assert share(within([gap, whole], 9 * SECOND, None)) == "90.90 %"
 
 
 def test_replay_tells_the_account_and_the_damage(configured: Path, jrr: Jrr) -> None:
