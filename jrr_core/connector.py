@@ -115,7 +115,10 @@ class Connector(Protocol):
     A connector may also have `trade_numbering: Mapping[str | None,
     Numbering]`: the id spaces of its trades whose ids leave none out. Core
     then misses none silently: it notices a hole over all connections, has
-    the parser ask for it (`Refilling`), and publishes each trade once.
+    the parser ask for it (`Refilling`), and publishes each trade once. And
+    `candle_trades: Collection[str | None]`, the id spaces of which all
+    trades, and only they, are in the exchange's candles, for `jrr audit`;
+    without it these are the plain ids, where they leave none out.
     """
 
     exchange: ClassVar[str]

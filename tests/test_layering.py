@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "hookspecs", "candles", "sequence", "buffer", "bus", "backoff", "counters", "wire", "coverage",
         "journal", "lines", "network", "pace", "quarantine", "rates", "stream", "structure", "vigil",
     ),
-    ("transport", "session", "fetch", "drain", "notify", "spool", "capture", "plan", "stocktake"),
+    ("transport", "session", "fetch", "drain", "notify", "spool", "capture", "plan", "stocktake", "audit"),
     ("plugins", "config", "base_connector", "line"),
     ("exchange", "account", "manager", "builder", "replay"),
     ("cli",),

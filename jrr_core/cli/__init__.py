@@ -23,6 +23,7 @@ _COMMANDS = {
     "instruments": "List what an exchange offers.",
     "replay": "Run a capture or recorded frames into a store.",
     "coverage": "Show what a store holds and what is missing.",
+    "audit": "Compare stored rows with what the store says is missing.",
     "query": "Ask a store: trades, candles, books, what is missing.",
     "simulate": "Serve a simulated exchange.",
 }

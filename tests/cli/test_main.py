@@ -15,7 +15,19 @@ import jrr_core.cli
 
 Jrr = Callable[..., Result]
 Install = Callable[..., str]
-COMMANDS = ["run", "demo", "check", "plan", "plugins", "instruments", "replay", "coverage", "query", "simulate"]
+COMMANDS = [
+    "run",
+    "demo",
+    "check",
+    "plan",
+    "plugins",
+    "instruments",
+    "replay",
+    "coverage",
+    "audit",
+    "query",
+    "simulate",
+]
 
 
 def test_help_lists_the_commands_of_core_and_plugins(folder: Path, jrr: Jrr) -> None:
