@@ -15,8 +15,8 @@ from jrr_core.audit.finding import Finding, Rules, Span, StreamAudit
 from jrr_core.audit.runs import Runs
 from jrr_core.audit.walk import audit
 from jrr_core.candles import resampled
-from jrr_core.coverage import Timeline
-from jrr_core.events import BookDelta, BookSnapshot, Candle, Connected, Gap, Message, Trade
+from jrr_core.coverage import NO_EVENT, Timeline
+from jrr_core.events import Backfilled, BookDelta, BookSnapshot, Candle, Connected, Gap, Message, Trade
 from jrr_core.levels import EMPTY, Levels
 from jrr_core.store import EVERYTHING, Range, Selection
 
@@ -353,6 +353,22 @@ def test_ids_full_of_holes_are_not_dense(monkeypatch: pytest.MonkeyPatch) -> Non
     (result,) = audited(trades, ledger("trade", trades, []))
     assert result.unjudged is not None
     assert "ids are not dense" in result.unjudged
+
+
+def test_numbers_that_bear_no_event_are_no_hole() -> None:
+    trades = [trade(n, T0 + n * S) for n in (1, 2, 5, 6, 10, 11, 14, 15)]
+    unused = [
+        Backfilled(*AT, None, T0 + 60 * S, "trade", "s", NO_EVENT, count, T0, T0, sequences)
+        for count, sequences in ((2, (3, 4)), (1, (8, 8)), (2, (12, 13)))
+    ]
+    fetched = Backfilled(*AT, None, T0, "trade", "s", "fetched", 2, T0, T0, (3, 4))
+    (result,) = audited([*trades, *unused, fetched], ledger("trade", trades, [(T0 + 6 * S, T0 + 10 * S, 2)]))
+    assert (result.runs, result.holes, result.missing, result.unused) == (2, 1, 2, 5)
+    assert (result.recorded, result.findings) == (1, [])
+    bars = [bar(T0 + n * 60 * S) for n in (0, 3, 4, 6)]
+    quiet = Backfilled(*AT, None, T0, "candle_1m", "s", NO_EVENT, 2, T0, T0, (T0 + 60 * S, T0 + 120 * S))
+    (result,) = audited([*bars, quiet], ledger("candle_1m", bars, []))
+    assert (result.unused, [finding.first for finding in result.findings]) == (2, [T0 + 300 * S])
 
 
 def test_rows_outside_every_range_are_noted_and_no_fault() -> None:

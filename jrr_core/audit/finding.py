@@ -97,8 +97,9 @@ class StreamAudit:
 
     `rows` is None where they were not read. `runs` are stretches without a
     hole, `missing` the events missing in `holes`, None where nobody knows;
-    `recorded` of the holes lie in a gap of the ledger. `compared` candles
-    were held against their trades. `unjudged` is why nothing can be said of
+    `recorded` of the holes lie in a gap of the ledger. `unused` numbers
+    bear no event, as the exchange said while collecting, and make no hole.
+    `compared` candles were held against their trades. `unjudged` is why nothing can be said of
     holes, None where it can. `more` findings are counted only.
     """
 
@@ -110,6 +111,7 @@ class StreamAudit:
     holes: int = 0
     missing: int | None = 0
     recorded: int = 0
+    unused: int = 0
     compared: int = 0
     unjudged: str | None = None
     findings: list[Finding] = Factory(list)

@@ -5,7 +5,7 @@ from ..errors import ConfigError
 from ..events import Candle
 from .finding import Hole
 
-# The last candle before a hole, and the first behind it, arrive this much after they close, at the latest.
+# A candle arrives this much after it closes, at the latest.
 _ARRIVAL_NS = 2 * 10**9
 
 
@@ -32,11 +32,11 @@ class Grid:
         self._last: int | None = None
 
     def take(self, candle: Candle) -> Hole | None:
-        """Take the next closed candle; return what is missing before it, by times of closing and numbers of opening."""
+        """Take the next closed candle; return what is missing before it, numbered by open times."""
         last, self._last = self._last, candle.open_time
         if last is None or candle.open_time - last <= self.step:
             return None
         count = (candle.open_time - last - 1) // self.step
         first = last + self.step
-        # The candles missing would have come after the one before closed, and before the next one came.
-        return Hole(first, candle.open_time + self.step + _ARRIVAL_NS, first, first + (count - 1) * self.step, count)
+        # The last one missing closes when the next one, which is there, begins.
+        return Hole(first, candle.open_time + _ARRIVAL_NS, first, first + (count - 1) * self.step, count)

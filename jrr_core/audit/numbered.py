@@ -5,6 +5,7 @@ from ..events import Trade
 from .finding import Rules, Span, StreamAudit
 from .ledger import Seen
 from .runs import MOST, Runs
+from .unused import Unused
 
 _NO_PLUGIN = "no installed plugin tells how this exchange numbers its trades"
 _SPARSE = "these ids are not dense by what the exchange's plugin says"
@@ -43,7 +44,7 @@ class Numbered:
         self.runs.add(first, last, when)
         return first, last
 
-    def seen(self, channel: str, alone: bool) -> Seen | None:
+    def seen(self, channel: str, unused: Unused, alone: bool) -> Seen | None:
         """Return what the ledger is to be held against, None where nothing can be said."""
         runs, result = self.runs, self.result
         result.rows = self.rows
@@ -51,12 +52,13 @@ class Numbered:
             result.unjudged = _SCATTERED
         if result.unjudged is not None:
             return None
-        result.runs = len(runs)
+        holes = [*unused.without(runs.holes())]
+        result.runs = len(holes) + (len(runs) > 0)
         if runs.example is not None:
             first, at = runs.example
             text = f"{runs.twice:,} ids are covered by more than one row, first {first}"
             result.find("stored twice", at, at, text, _TWICE, first=first, count=runs.twice)
         return Seen(
-            result.exchange, channel, result.symbol, "trades", [*runs.holes()], Span(self._early, self._late),
+            result.exchange, channel, result.symbol, "trades", holes, Span(self._early, self._late),
             self._numbering == "each", alone,
         )  # fmt: skip

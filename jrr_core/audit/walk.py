@@ -13,6 +13,7 @@ from .kept import KeptBook
 from .ledger import Outside, Seen, compare
 from .made import Made
 from .numbered import Numbered
+from .unused import Unused
 
 Stream = tuple[str, str, str]
 _UNNUMBERED = "no numbers here tell of holes"
@@ -85,10 +86,13 @@ class _Walk:
             if ids is not None:
                 for candles in made[name]:
                     await candles.take(*ids, trade)
+        unused = await Unused.of(self._store, *self._name("trade"))
         for name, space in spaces.items():
             for candles in made[name]:
                 await candles.end()
-            seen = space.seen("trade", alone=len(spaces) == 1)
+            before = unused.count
+            seen = space.seen("trade", unused, alone=len(spaces) == 1)
+            space.result.unused = unused.count - before
             if seen is not None:
                 await self._hold(space.result, "trade", seen)
         first = next(iter(spaces.values())).result if spaces else self._stream("trade")
@@ -117,7 +121,9 @@ class _Walk:
         if grid is None:
             result.unjudged = "candles of this interval differ in length"
         else:
-            result.runs = (rows > 0) + len(holes)
+            unused = await Unused.of(self._store, *self._name(channel))
+            holes = [*unused.without(holes, grid.step)]
+            result.runs, result.unused = (rows > 0) + len(holes), unused.count
             await self._hold(result, channel, Seen(*self._name(channel), "candles", holes, span))
         self._outside(result, outside)
 

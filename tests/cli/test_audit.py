@@ -170,7 +170,7 @@ def test_every_wrong_is_found_and_nothing_else(store: tuple[Any, tuple[str, ...]
             "not what its trades make: volume 0.20 where trades make 0.10",
         ),
         (
-            "unrecorded gap x:candle_1m:BTCUSDT at 2026-08-12 09:28:00.000000 for 122.000 s",
+            "unrecorded gap x:candle_1m:BTCUSDT at 2026-08-12 09:28:00.000000 for 62.000 s",
             f"1 candles missing ({T0 + 480 * S}), and the ledger calls the time complete",
         ),
         (
