@@ -13,6 +13,9 @@ from ..errors import ConfigError
 from .market import Happening, Listing, Market
 from .truth import Truth
 
+Bounds = tuple[float, float]
+"""The least and the greatest value of a fault that makes sense in a mix; of two ints whole numbers are drawn."""
+
 
 @define(frozen=True)
 class Close:
@@ -62,11 +65,21 @@ class HearsPings(Protocol):
         """Take a ping frame from the client."""
 
 
+@runtime_checkable
+class Heals(Protocol):
+    """A Script that can end its own faults in the middle of a run."""
+
+    def heal(self, now_ns: int) -> None:
+        """Behave from now on; connections that a fault has already doomed may still end."""
+
+
 class Script(Protocol):
     """One exchange's protocol.
 
     `faults` names the switches it implements, with one line of help each;
-    `listings` is what it trades; `demo` the subscriptions `jrr demo` makes.
+    `listings` is what it trades; `demo` the subscriptions `jrr demo` makes. It
+    may also be a Heals, and have `plausible: ClassVar[Mapping[str, Bounds]]`:
+    from where to where random mixes draw the values of its faults.
     """
 
     exchange: ClassVar[str]

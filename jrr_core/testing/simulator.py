@@ -10,19 +10,14 @@ import asyncio
 import errno
 import logging
 import socket
-import struct
 import time
 from collections.abc import Mapping, Sequence
 from random import Random
 from types import TracebackType
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.frames import Frame as WireFrame
-from websockets.frames import Opcode
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
@@ -30,13 +25,15 @@ from ..errors import ConfigError
 from ..events import BookSnapshot
 from ..exact import plain
 from ..levels import Levels
-from .faults import LineFaults, split_faults, text_frame
+from .connection import Connection, quiet_log, response, take_frames
+from .faults import LineFaults, split_faults
 from .market import Listing, Market
-from .script import Close, HearsPings, Peer, Ping, Reply, Script, fault_number
+from .script import Close, Heals, HearsPings, Peer, Ping, Reply, Script, fault_number
 from .truth import Truth
 
 __all__ = [
-    "Close", "HearsPings", "Listing", "Market", "Peer", "Ping", "Reply", "Script", "Simulator", "Truth", "fault_number",
+    "Close", "Heals", "HearsPings", "Listing", "Market", "Peer", "Ping", "Reply", "Script", "Simulator", "Truth",
+    "fault_number",
 ]  # fmt: skip
 
 TICK_S = 0.005
@@ -44,28 +41,7 @@ TICK_S = 0.005
 MAX_BACKLOG_BYTES = 16_000_000
 # Most of a late second that one tick catches up, so that a busy machine does not starve the sockets.
 CATCH_UP_S = 0.2
-_RESET = struct.pack("ii", 1, 0)
 _log = logging.getLogger("jrr.simulator")
-
-
-class _Connection(ServerConnection):
-    """A library connection that also reports pings, pongs and its end, which the library keeps to itself."""
-
-    simulator: "Simulator"
-    peer: Peer | None = None
-
-    def process_event(self, event: Any) -> None:
-        super().process_event(event)
-        if self.peer is not None and isinstance(event, WireFrame):
-            if event.opcode is Opcode.PONG:
-                self.peer.pong(bytes(event.data), time.time_ns())
-            elif event.opcode is Opcode.PING and isinstance(self.peer, HearsPings):
-                self.peer.ping(bytes(event.data), time.time_ns())
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self.peer is not None:
-            self.simulator.forget(self)
 
 
 class Simulator:
@@ -101,7 +77,8 @@ class Simulator:
         self._faults = LineFaults.of(faults)
         self._random = Random(seed)
         self._rate, self._run_s = rate, run_s
-        self._lines: dict[_Connection, float] = {}
+        self._lines: dict[Connection, None] = {}
+        self._opened = 0
         self._quiet = asyncio.Event()
         self._server: Server | None = None
         self._refuse_until = 0.0
@@ -161,16 +138,18 @@ class Simulator:
             self._converse,
             sock=self._open_socket(),
             process_request=self._answer,
-            create_connection=_Connection,
+            create_connection=Connection,
             compression=None,
             ping_interval=None,
             close_timeout=2,
             max_size=1_000_000,
-            logger=_quiet_log(),
+            logger=quiet_log(),
         )
 
     def _refuse(self) -> None:
-        """Close the listening socket for a while: the kernel then refuses connections."""
+        """Close the listening socket for a while, if that fault is on: the kernel then refuses connections."""
+        if not self._faults.refuse_s:
+            return
         self._refuse_until = asyncio.get_running_loop().time() + self._faults.refuse_s
         if self._server is not None:
             self._server.close(close_connections=False)
@@ -197,10 +176,19 @@ class Simulator:
                     happen(step(now_ns))
             elif now_ns >= settle and not self._quiet.is_set():
                 self._close_books(now_ns)
+            if self._faults.until_s is not None and due - begun >= self._faults.until_s:
+                self._heal(now_ns)
             self.script.tick(now_ns)
             self._flush(due)
             if self._server is None and due >= self._refuse_until:
                 await self._listen()
+
+    def _heal(self, now_ns: int) -> None:
+        """End all faults; whoever was refused may come."""
+        self._faults = LineFaults()
+        self._refuse_until = 0.0
+        if isinstance(self.script, Heals):
+            self.script.heal(now_ns)
 
     def _close_books(self, now_ns: int) -> None:
         """Bring the script to rest and note the final books."""
@@ -213,43 +201,35 @@ class Simulator:
         self._quiet.set()
 
     def _flush(self, now_s: float) -> None:
-        """Write every outbox, one write per connection."""
+        """Write every outbox, one write per connection, and let the faults do theirs."""
         encoded: dict[str, bytes] = {}
-        for connection, opened_s in list(self._lines.items()):
+        for connection in list(self._lines):
             peer = connection.peer
-            age_s = now_s - opened_s
             if peer is None:
                 continue
             if connection.state is not State.OPEN:
                 # The client has said goodbye: nothing may follow the answer to that.
                 self.forget(connection)
-            elif self._faults.silence_s is not None and age_s >= self._faults.silence_s:
-                # From here on the client sees nothing, so nothing more is "sent" to it.
-                self.forget(connection)
-                connection.transport.pause_reading()
-            elif self._faults.reset_s is not None and age_s >= self._faults.reset_s:
-                self._reset(connection)
-            elif peer.outbox:
-                self._write(connection, peer, encoded, self._faults.touches_frames)
+                continue
+            match self._faults.due(now_s - connection.opened_s, connection.number):
+                case "silence":
+                    # From here on the client sees nothing, so nothing more is "sent" to it.
+                    self.forget(connection)
+                    connection.transport.pause_reading()
+                case "reset":
+                    self.forget(connection)
+                    connection.reset()
+                    self._refuse()
+                case "close":
+                    peer.outbox.append(Close(self._faults.close_code))
+                    self._write(connection, peer, encoded, self._faults.touches_frames)
+                    self._refuse()
+                case None if peer.outbox:
+                    self._write(connection, peer, encoded, self._faults.touches_frames)
 
-    def _write(self, connection: _Connection, peer: Peer, encoded: dict[str, bytes], disturbed: bool) -> None:
+    def _write(self, connection: Connection, peer: Peer, encoded: dict[str, bytes], disturbed: bool) -> None:
         """Empty one outbox into the socket; `encoded` shares work between connections."""
-        items, peer.outbox = peer.outbox, []
-        frames: list[bytes] = []
-        close: Close | None = None
-        for item in items:
-            if isinstance(item, str):
-                frame = encoded.get(item)
-                if frame is None:
-                    frame = encoded[item] = text_frame(item.encode())
-                frames.append(frame)
-            elif isinstance(item, bytes):
-                frames.append(text_frame(item, opcode=2))
-            elif isinstance(item, Ping):
-                frames.append(text_frame(item.payload, opcode=9))
-            else:
-                close = item
-                break
+        frames, close = take_frames(peer, encoded)
         if disturbed:
             frames = self._faults.disturb(frames, self._random)
         self.frames_sent += len(frames)
@@ -261,15 +241,7 @@ class Simulator:
             self.forget(connection)
             self._group.create_task(connection.close(close.code, close.reason))
 
-    def _reset(self, connection: _Connection) -> None:
-        self.forget(connection)
-        sock = connection.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        connection.transport.abort()
-        if self._faults.refuse_s and self._server is not None:
-            self._refuse()
-
-    def forget(self, connection: _Connection) -> None:
+    def forget(self, connection: Connection) -> None:
         """Tell the script, once, that a connection will see nothing more."""
         peer, connection.peer = connection.peer, None
         if peer is not None:
@@ -279,18 +251,22 @@ class Simulator:
         """Answer a plain GET, refuse an upgrade, or (None) let the upgrade go on."""
         url = urlsplit(request.path)
         if request.headers.get("Upgrade", "").lower() != "websocket":
-            return _response(self.script.get(url.path, dict(parse_qsl(url.query, True)), time.time_ns()))
+            if self._faults.rest_503 and self._random.random() < self._faults.rest_503:
+                return response(Reply(503, '{"msg":"Service unavailable"}'))
+            return response(self.script.get(url.path, dict(parse_qsl(url.query, True)), time.time_ns()))
         outcome = self.script.connect(url.path, url.query, time.time_ns())
         if isinstance(outcome, Reply):
-            return _response(outcome)
-        assert isinstance(connection, _Connection)
-        connection.simulator, connection.peer = self, outcome
+            return response(outcome)
+        assert isinstance(connection, Connection)
+        connection.forget, connection.peer = self.forget, outcome
         return None
 
     async def _converse(self, connection: ServerConnection) -> None:
         """Hand the client's texts to its peer until the connection ends."""
-        assert isinstance(connection, _Connection)
-        self._lines[connection] = asyncio.get_running_loop().time()
+        assert isinstance(connection, Connection)
+        self._lines[connection] = None
+        connection.opened_s, connection.number = asyncio.get_running_loop().time(), self._opened
+        self._opened += 1
         try:
             async for message in connection:
                 peer = connection.peer
@@ -319,34 +295,9 @@ def _choose(script: type[Script], symbols: Sequence[str] | None) -> list[Listing
     return [known[symbol] for symbol in symbols]
 
 
-def _response(reply: Reply) -> Response:
-    body = reply.body.encode()
-    headers = Headers({"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"})
-    for name, value in reply.headers.items():
-        if name in headers:
-            del headers[name]
-        headers[name] = value
-    return Response(reply.status, "OK" if reply.status < 400 else "Refused", headers, body)
-
-
 def _port_error(host: str, port: int, problem: OSError) -> ConfigError:
     if problem.errno == errno.EADDRINUSE:
         return ConfigError(
             f"port {port} on {host} is already in use; choose another with --port, or 0 to be given a free one"
         )
     return ConfigError(f"cannot listen on {host} port {port}: {problem.strerror}; choose another with --port")
-
-
-class _Gossip(logging.Filter):
-    """Keeps out of sight what the library says of clients that vanish in mid-handshake; a script's errors stay."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        return record.levelno >= logging.ERROR and not isinstance(error, (WebSocketException, EOFError, OSError))
-
-
-def _quiet_log() -> logging.Logger:
-    log = logging.getLogger("jrr.simulator.websockets")
-    if not log.filters:
-        log.addFilter(_Gossip())
-    return log

@@ -100,7 +100,7 @@ def test_it_says_where_it_listens_and_what_to_try(folder: Path) -> None:
 def test_faults_are_listed(folder: Path) -> None:
     code, text = jrr("tiny", "--fault", "list")
     assert code == 0
-    assert "mute       Sends nothing." in text
+    assert "mute        Sends nothing." in text
     assert "reset" in text
 
 

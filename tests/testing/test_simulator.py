@@ -7,21 +7,17 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
-from random import Random
 from typing import Any, ClassVar
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from jrr_core.errors import ConfigError
 from jrr_core.events import Trade
 from jrr_core.testing import simulator as server
-from jrr_core.testing.faults import LineFaults, text_frame
 from jrr_core.testing.market import Happening
 from jrr_core.testing.simulator import Close, Listing, Market, Peer, Ping, Reply, Simulator, Truth
 
@@ -92,6 +88,9 @@ class TickerScript:
 
     def tick(self, now_ns: int) -> None:
         pass
+
+    def heal(self, now_ns: int) -> None:
+        self.mute = False
 
     def finish(self, now_ns: int) -> None:
         self.finished = True
@@ -257,6 +256,69 @@ def test_reset_cuts_the_connection_without_a_close_frame() -> None:
     asyncio.run(body())
 
 
+def test_close_is_polite_and_says_the_code() -> None:
+    async def body(faults: dict[str, str]) -> tuple[int | None, int | None]:
+        async with Simulator(TickerScript, rate=0, faults=faults) as simulator, client(simulator) as socket:
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+            assert closed.value.rcvd is not None
+            assert isinstance(simulator.script, TickerScript)
+            await until(simulator.script, peers=0)
+            return closed.value.rcvd.code, socket.close_code
+
+    assert asyncio.run(body({"close": "0.1"})) == (1001, 1001)
+    assert asyncio.run(body({"close": "0.1", "close_code": "1012"})) == (1012, 1012)
+
+
+def test_all_faults_end_at_the_time_told() -> None:
+    async def body() -> None:
+        faults = {"reset": "0.15", "refuse": "0.05", "drop": "1", "rest_503": "1", "mute": "yes", "until": "0.5"}
+        async with Simulator(TickerScript, rate=2000, faults=faults) as simulator:
+            assert isinstance(simulator.script, TickerScript)
+            while True:
+                with contextlib.suppress(ConnectionRefusedError):
+                    async with client(simulator) as socket:
+                        with contextlib.suppress(ConnectionClosed):
+                            await socket.recv()
+                            break
+                await asyncio.sleep(0.02)
+            assert not simulator.script.mute
+            async with client(simulator) as socket:
+                assert await read_all(socket, 0.01) or await socket.recv()
+                await asyncio.sleep(0.3)
+                assert socket.state.name == "OPEN"
+            assert (await http(simulator, "/x"))[0] == 200
+
+    asyncio.run(asyncio.wait_for(body(), 10))
+
+
+def test_requests_can_be_answered_that_the_service_is_away() -> None:
+    async def body() -> None:
+        async with Simulator(TickerScript, rate=0, faults={"rest_503": "1"}) as simulator:
+            assert (await http(simulator, "/x"))[0] == 503
+            async with client(simulator) as socket:
+                await socket.send("hello")
+                assert await socket.recv() == "you said hello"
+
+    asyncio.run(body())
+
+
+def test_only_some_connections_are_struck() -> None:
+    async def body() -> None:
+        faults = {"reset": "0.1", "every": "2"}
+        async with (
+            Simulator(TickerScript, rate=0, faults=faults) as simulator,
+            client(simulator) as struck,
+            client(simulator) as spared,
+        ):
+            with pytest.raises(ConnectionClosed):
+                await struck.recv()
+            await spared.send("hello")
+            assert await spared.recv() == "you said hello"
+
+    asyncio.run(body())
+
+
 def test_silence_leaves_the_connection_half_open() -> None:
     async def body() -> None:
         async with (
@@ -289,9 +351,10 @@ def test_refuse_turns_connections_away_for_a_while() -> None:
     asyncio.run(asyncio.wait_for(body(), 10))
 
 
-def test_after_a_reset_connections_are_refused_for_a_while() -> None:
+@pytest.mark.parametrize("fault", ["reset", "close"])
+def test_after_a_reset_or_close_connections_are_refused_for_a_while(fault: str) -> None:
     async def body() -> None:
-        faults = {"reset": "0.1", "refuse": "0.15"}
+        faults = {fault: "0.1", "refuse": "0.15"}
         async with Simulator(TickerScript, rate=0, faults=faults) as simulator:
             for _ in range(2):
                 refused = 0
@@ -372,17 +435,6 @@ def test_connections_that_vanish_leave_no_trace_in_the_log(caplog: pytest.LogCap
 
     asyncio.run(body())
     assert caplog.text == ""
-
-
-@given(st.lists(st.binary(max_size=300)), st.floats(0, 1), st.integers(0, 1000))
-def test_disturbed_frames_are_those_sent_and_broken_ones(payloads: list[bytes], chance: float, seed: int) -> None:
-    frames = [text_frame(payload) for payload in payloads]
-    assert LineFaults().disturb(frames, Random(seed)) == frames
-    assert sorted(LineFaults(reorder=chance).disturb(frames, Random(seed))) == sorted(frames)
-    assert set(LineFaults(duplicate=chance).disturb(frames, Random(seed))) == set(frames)
-    mixed = LineFaults(garbage=chance).disturb(frames, Random(seed))
-    remaining = iter(mixed)
-    assert all(frame in remaining for frame in frames)
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])

@@ -541,6 +541,23 @@ def test_rest_faults_strike_first_and_again_after_a_connection_ended() -> None:
     assert stale < fresh
 
 
+def test_faults_end_when_the_exchange_heals() -> None:
+    faults = {"silent_stream": "btcusdt@trade", "drop_trades": "1", "na_trades": "1", "break_chain": "0.9",
+              "close_after": "5", "rest_429": "2", "funding_every": "60"}  # fmt: skip
+    exchange = Exchange(UsdmScript, faults)
+    exchange.run(0.5)
+    exchange.script.heal(exchange.now_ns)
+    peer = exchange.open("/public/ws/btcusdt@trade/btcusdt@depth@100ms")
+    exchange.run(6)
+    rows = sent(peer)
+    assert [row["t"] for row in rows if row["e"] == "trade"] == known(exchange, "trade")
+    updates = [row for row in rows if row["e"] == "depthUpdate"]
+    assert all(after["pu"] == before["u"] for before, after in pairwise(updates))
+    assert not peer.closed
+    rates = exchange.get("/fapi/v1/fundingRate", symbol="BTCUSDT", limit=2)[1]
+    assert rates[1]["fundingTime"] - rates[0]["fundingTime"] == 60_000
+
+
 def test_values_that_cannot_be_are_refused() -> None:
     with pytest.raises(ConfigError, match="fault close_after=soon needs a number"):
         Exchange(faults={"close_after": "soon"})

@@ -358,6 +358,27 @@ def test_each_book_collected_is_the_markets_at_its_number() -> None:
     assert len(deltas) > 30
 
 
+def test_faults_end_when_the_exchange_heals() -> None:
+    world = World({"gap": "1", "maintenance": "0.1", "notice": "1", "rest_429": "3"})
+    world.subscribe(["okx:book:BTC-USDT"])
+    world.run(0.05)
+    world.script.heal(world.now)
+    world.run(3)
+    assert not [event for event in world.clients[0].events if isinstance(event, Gap)]
+    assert not [request for request in world.clients[0].requests if isinstance(request, Rotate)]
+    assert world.clients[0].closed is None
+    assert world.get("public/time")
+
+
+def test_a_connection_that_was_told_of_its_end_ends_after_all() -> None:
+    world = World({"notice": "1", "notice-close": "1"})
+    world.subscribe(["okx:quote:BTC-USDT"])
+    world.run(1.5)
+    world.script.heal(world.now)
+    world.run(1)
+    assert world.clients[0].closed is not None
+
+
 def test_quiet_books_send_empty_heartbeats() -> None:
     world = World()
     world.subscribe(["okx:book:BTC-USDT"])

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from jrr_core.errors import ConfigError
 from jrr_core.testing.market import Happening
+from jrr_core.testing.script import Bounds
 from jrr_core.testing.simulator import Listing, Market, Peer, Reply, Truth, fault_number
 
 from .simulator_funding import Funding
@@ -43,6 +44,15 @@ _FUTURES_FAULTS = {
     "funding_every": "Seconds between two settlements of funding, instead of 8 hours.",
 }
 
+_PLAUSIBLE: dict[str, Bounds] = {
+    "close_after": (2.0, 8.0),
+    "stale_snapshot": (1, 3),
+    "rest_429": (1, 3),
+    "rest_418": (1, 1),
+    "drop_trades": (0.001, 0.02),
+    "break_chain": (0.005, 0.05),
+}
+
 
 def _listing(symbol: str, price: str, tick: str, lot: str, derivative: bool = False) -> Listing:
     return Listing(symbol, Decimal(price), Decimal(tick), Decimal(lot), derivative)
@@ -57,6 +67,7 @@ class BinanceScript:
     listings: ClassVar[tuple[Listing, ...]]
     contracts: ClassVar[Mapping[str, Contract]]
     demo: ClassVar[tuple[str, ...]] = ()
+    plausible: ClassVar[Mapping[str, Bounds]] = _PLAUSIBLE
     rules: ClassVar[Rules] = FUTURES_RULES
 
     def __init__(self, market: Market, truth: Truth, faults: Mapping[str, str], now_ns: int) -> None:
@@ -91,6 +102,11 @@ class BinanceScript:
         self._break_at_ns = now_ns + int(chain * SECOND_NS) if chain >= 1 else None
         if self._na_trades > 1 or self._drop_trades > 1:
             raise ConfigError("faults na_trades and drop_trades need a chance between 0 and 1")
+
+    def heal(self, now_ns: int) -> None:
+        """End the faults; a silent stream speaks to those that subscribe to it anew."""
+        self._read_faults({}, now_ns)
+        self.rest.heal()
 
     def connect(self, path: str, query: str, now_ns: int) -> Peer | Reply:
         """Accept /ws, /ws/<stream>..., /stream and /stream?streams=...; USD-M below /public, /market or bare."""
@@ -275,6 +291,7 @@ class SpotScript(BinanceScript):
     exchange = "binance"
     family = "spot"
     faults: ClassVar[Mapping[str, str]] = _SPOT_FAULTS
+    plausible: ClassVar[Mapping[str, Bounds]] = {**_PLAUSIBLE, "shutdown_notice": (1.0, 5.0)}
     rules = SPOT_RULES
     listings: ClassVar[tuple[Listing, ...]] = (
         _listing("BTCUSDT", "83091.70", "0.01", "0.00001"),

@@ -78,7 +78,8 @@ class BookFeed(Feed):
     """`books`: the whole book on joining, then changes every 100 ms, empty heartbeats after 60 s without any.
 
     Faults: `gap` is the chance that an update is lost, `maintenance` the
-    seconds between two restarts of the sequence at a smaller number.
+    seconds between two restarts of the sequence at a smaller number; they end
+    when they are taken out of `faults`.
     """
 
     every_ns = 100 * MS
@@ -86,8 +87,7 @@ class BookFeed(Feed):
 
     def __init__(self, channel: str, trading: Trading, faults: Rates, now_ns: int) -> None:
         super().__init__(channel, trading)
-        self._gap = faults.get("gap", 0.0)
-        self._maintenance_ns = int(faults.get("maintenance", 0) * S)
+        self._faults = faults
         self._restarted_ns = now_ns
         self._restart = trading.sequence
         self._bids: dict[Decimal, Decimal] = {}
@@ -110,7 +110,8 @@ class BookFeed(Feed):
             self._send("update", "", "", self._sequence, self._sequence, (), now_ns)
 
     def _update(self, now_ns: int) -> None:
-        if self._maintenance_ns and now_ns - self._restarted_ns >= self._maintenance_ns:
+        maintenance_ns = int(self._faults.get("maintenance", 0) * S)
+        if maintenance_ns and now_ns - self._restarted_ns >= maintenance_ns:
             self._restarted_ns = now_ns
             # Each restart is at a number of its own, so that no sequence is used twice.
             self._restart = self.trading.sequence = self._restart // 2
@@ -123,7 +124,8 @@ class BookFeed(Feed):
             EXCHANGE, self.symbol, now_ns // MS * MS, now_ns, levels(bids), levels(asks),
             None, self._sequence, previous,
         )  # fmt: skip
-        if self._gap and self.trading.random.random() < self._gap:
+        gap = self._faults.get("gap", 0.0)
+        if gap and self.trading.random.random() < gap:
             self.trading.truth.record(event)
             return
         self._offer_tops(now_ns)

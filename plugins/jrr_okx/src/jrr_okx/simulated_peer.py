@@ -50,6 +50,11 @@ class OkxPeer:
         self.outbox.append(text)
         self._pushed = True
 
+    def heal(self) -> None:
+        """Forget the notice that was to come, and the close behind it."""
+        if self.notice_ns is not None:
+            self.notice_ns = self.close_ns = None
+
     def pong(self, payload: bytes, now_ns: int) -> None:
         """Take a protocol pong; OKX's idle rule takes no notice of it."""
 

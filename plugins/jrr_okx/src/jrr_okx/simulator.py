@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from jrr_core.errors import ConfigError
 from jrr_core.testing.market import Happening, Listing, Market
-from jrr_core.testing.script import Peer, Reply, fault_number
+from jrr_core.testing.script import Bounds, Peer, Reply, fault_number
 from jrr_core.testing.truth import Truth
 
 from .products import BARS, EXCHANGE, RULES
@@ -47,6 +47,15 @@ class OkxScript:
         "stale_rest": "How many answers about the past are 2 s old; again after each connection's end.",
         "funding-every": "Seconds between two settlements of funding, instead of 8 hours.",
     }
+    plausible: ClassVar[Mapping[str, Bounds]] = {
+        "gap": (0.005, 0.05),
+        "maintenance": (1.0, 5.0),
+        "late-ack": (0.1, 1.0),
+        "notice": (1.0, 5.0),
+        "notice-close": (1.0, 3.0),
+        "rest_429": (1, 3),
+        "stale_rest": (1, 3),
+    }
     demo: ClassVar[tuple[str, ...]] = tuple(
         f"okx:{channel}:{symbol}"
         for symbol, channels in {
@@ -76,6 +85,13 @@ class OkxScript:
         self._rest = Rest(self._tradings, int(self._rates.get("rest_429", 0)), int(self._rates.get("stale_rest", 0)))
         self._connects: list[int] = []
         self._finished = False
+
+    def heal(self, now_ns: int) -> None:
+        """End the faults; a connection that was told of its end still ends."""
+        self._rates.clear()
+        for peer in self._peers:
+            peer.heal()
+        self._rest.heal()
 
     def connect(self, path: str, query: str, now_ns: int) -> Peer | Reply:
         """Accept a connection to one of OKX's paths, unless there were too many within a second."""
