@@ -47,7 +47,7 @@ class Account:
 
 
 def _worked(exchange: Exchange) -> bool:
-    counters = exchange.around.counters
+    counters = exchange.around.desk.counters
     return counters.connections + counters.connect_failures > 0
 
 
@@ -64,26 +64,31 @@ def _by_name(entries: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, dict[st
 
 
 def _exchange_failings(exchange: Exchange) -> list[str]:
-    counters, found = exchange.around.counters, []
+    desk, found = exchange.around.desk, []
+    counters = desk.counters
     if exchange.wanted and not counters.connections:
         found.append("never connected")
     for count, what in (
         (counters.rejected, "frames not understood, kept in quarantine"),
         (counters.refused, "subscriptions refused"),
-        (counters.reconnects, "connections lost (`jrr coverage` shows when)"),
-        (counters.gaps, f"gaps, {counters.missing} events known missing"),
+        (counters.interruptions, "interruptions of streams that cannot be fetched again (`jrr coverage` shows when)"),
+        (counters.breaks, "gaps of unknown size"),
+        (counters.missing - counters.backfilled, "events missing"),
+        (desk.continuity.interrupted, "streams interrupted and not heard of since"),
         (len(exchange.unresolved), "subscriptions never resolved"),
     ):
-        if count:
+        if count > 0:
             found.append(f"{count} {what}")
     return found
 
 
 def _exchange(exchange: Exchange) -> dict[str, Any]:
-    streams = exchange.around.board.streams.values()
+    desk = exchange.around.desk
+    streams = desk.board.streams.values()
     return {
-        **asdict(exchange.around.counters),
-        "events": exchange.around.board.counts(),
+        **asdict(desk.counters),
+        "events": desk.board.counts(),
+        "repeated": desk.continuity.repeated,
         "sessions": sum(len(line.sessions) for line in exchange.lines),
         "streams": [
             {"channel": s.channel, "symbol": s.symbol, "count": s.count, "last_ns": s.last_ns or None,

@@ -56,7 +56,7 @@ class Book:
         """Take a snapshot (replaces everything) or a delta (sets and removes levels).
 
         The caller keeps events in order; nothing is checked against
-        `sequence` here, `sequence.LinkedIds` and `DenseIds` do that.
+        `sequence` here; parsers and `continuity` do that.
         """
         if isinstance(event, BookSnapshot):
             self.bids.clear()

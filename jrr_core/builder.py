@@ -8,11 +8,13 @@ from .bus import Bus
 from .capture import Capture
 from .config import Config, structure
 from .connector import Connector, ExchangeSettings
+from .continuity import Continuity
 from .counters import ExchangeCounters
 from .drain import drain_from
 from .errors import ConfigError
 from .exchange import Exchange
 from .fetch import Fetch
+from .intake import Desk
 from .journal import say_seldom
 from .manager import Manager
 from .pace import Budget
@@ -152,14 +154,14 @@ class ManagerBuilder:
             budgets.setdefault(pool, Budget(rate))
         fetch = Fetch(name, budgets, lambda text: say_seldom(30, "fetch_failed", name, f"{name}: {text}; trying again",
                                                              exchange=name))  # fmt: skip
+        numbering = getattr(connector, "trade_numbering", {})
+        desk = Desk(name, StreamBoard(), Continuity(name, numbering, settings.backfill_events), ExchangeCounters(),
+                    bus.publish, quarantine.keep)  # fmt: skip
         around = Surroundings(
             settings=settings,
             messages=connector.limits.messages,
-            board=StreamBoard(),
-            counters=ExchangeCounters(),
-            publish=bus.publish,
+            desk=desk,
             fetch=fetch.get,
-            quarantine=quarantine.keep,
             capture=None if capture is None else capture.frame,
         )
         return Exchange(connector, self._parser_maker(connector), around, fetch, bus.publish)

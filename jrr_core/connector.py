@@ -14,7 +14,7 @@ from .subscription import Subscription
 _positive = validators.gt(0)
 
 Numbering = Literal["each", "fills"]
-"""How trade ids leave none out: "each" id is one trade, or a trade of `count` fills ends in its id and covers `count`."""
+"""How trade ids leave none out: "each" is one trade, or a trade of `count` "fills" ends in its id and covers them."""
 
 
 @define(kw_only=True)

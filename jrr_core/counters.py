@@ -5,7 +5,12 @@ from attrs import define
 
 @define
 class ExchangeCounters:
-    """What one exchange's sessions did; always frames == parsed + control + rejected."""
+    """What one exchange's sessions did; always frames == parsed + control + rejected.
+
+    Of `gaps`, `breaks` are of unknown size; the others miss `missing` events
+    together, of which `backfilled` have been found. `interruptions` count
+    streams cut off whose past nobody gives out.
+    """
 
     frames: int = 0
     parsed: int = 0
@@ -17,7 +22,10 @@ class ExchangeCounters:
     connect_failures: int = 0
     refused: int = 0
     gaps: int = 0
+    breaks: int = 0
     missing: int = 0
+    backfilled: int = 0
+    interruptions: int = 0
     silent: int = 0
 
 

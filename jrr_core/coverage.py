@@ -29,6 +29,8 @@ NO_EVENT = "no event bears these numbers"
 _IN_ORDER = frozenset({NOT_RUNNING, STOPPED, UNSUBSCRIBED, ROTATED, END_OF_CAPTURE})
 # A gap is dated by one clock reading, the event that ends it by another.
 _CLOCKS_NS = 100_000_000
+# What a killed run had received last may be a little older than the last that was stored.
+_BEFORE_NS = 10**9
 # A live range trails what is stored by its heartbeat and the age of a batch.
 _TRAIL_NS = 5 * 10**9
 
@@ -126,8 +128,32 @@ class Timeline:
             self._sure = first
 
     def _gap(self, event: StreamEvent) -> None:
-        start, end = _span(event)
-        self._hole(start, end, event.reason or "gap", event.count)
+        start, end = self._span(event)
+        if event.ts_from is None and self.ranges:
+            start = max(start - _BEFORE_NS, self.ranges[0].ts_from)
+        if event.count == 0:
+            self._explain(start, end, event.reason or "gap")
+        else:
+            self._hole(start, end, event.reason or "gap", event.count, event.sequences is not None)
+
+    def _explain(self, start: int, end: int, reason: str) -> None:
+        """Say of gaps that stand why they will not be filled."""
+        for at, item in enumerate(self.ranges):
+            if item.state == "gap" and item.ts_from < end and item.ts_to > start:
+                self._replace(at, [evolve(item, reason=reason), *self.ranges[at + 1 :]])
+
+    def _span(self, event: StreamEvent) -> tuple[int, int]:
+        """Return the time an event speaks of; at least 1 ns, so that a gap within one instant still shows.
+
+        Without `ts_from` the event speaks of an interruption whose beginning
+        its sender does not know: that of the last gap before `ts_to`.
+        """
+        end = event.ts_to if event.ts_to is not None else event.ts_from if event.ts_from is not None else event.ts_recv
+        start = event.ts_from
+        if start is None:
+            before = [r for r in self.ranges if r.state != "complete" and r.ts_from < end] if event.ts_to else []
+            start = before[-1].ts_from if before else end
+        return start, max(end, start + 1)
 
     def _backfill(self, event: StreamEvent) -> None:
         gaps = [item for item in self.ranges if item.state == "gap"]
@@ -135,7 +161,7 @@ class Timeline:
             gaps = gaps[-1:]
             start, end = (gaps[0].ts_from, gaps[0].ts_to) if gaps else (0, 0)
         else:
-            start, end = _span(event)
+            start, end = self._span(event)
         # An event found again may bear the very time of the one that showed the gap, which is the gap's end.
         met = [item for item in gaps if item.ts_from < end and item.ts_to > start]
         met = met or [item for item in gaps if item.ts_to == start]
@@ -147,6 +173,8 @@ class Timeline:
         for item in self.ranges[at:]:
             if item not in met:
                 kept.append(item)
+            elif item.missing is None and left and event.sequences is not None:
+                kept.append(item)  # what was found may not be all of it
             elif left is None or item.missing is None:
                 kept += _closed(item, start, end)
             elif left < item.missing:
@@ -157,8 +185,12 @@ class Timeline:
                 left -= item.missing
         self._replace(at, kept)
 
-    def _hole(self, start: int, end: int, reason: str, missing: int | None) -> None:
-        """Mark `start`..`end` as a gap, stretched to touch the history and to take in the gaps it meets."""
+    def _hole(self, start: int, end: int, reason: str, missing: int | None, exact: bool = False) -> None:
+        """Mark `start`..`end` as a gap, stretched to touch the history and to take in the gaps it meets.
+
+        An `exact` one counts by the exchange's own numbers, so it also tells
+        the size of an interruption it meets.
+        """
         if not self.ranges:
             self._replace(0, [self._range(start, end, "gap", reason, missing)])
             return
@@ -171,10 +203,13 @@ class Timeline:
         at = self._first_after(start)
         tail = self.ranges[at:]
         for item in [item for item in tail if item.state == "gap" and item.ts_from < end]:
-            if item.ts_from <= start:
+            if item.ts_from <= start or (exact and item.missing is None):
                 reason = item.reason or reason
             start, end = min(start, item.ts_from), max(end, item.ts_to)
-            missing = None if missing is None or item.missing is None else missing + item.missing
+            if item.missing is not None and missing is not None:
+                missing += item.missing
+            elif not exact:
+                missing = None
         hole = self._range(start, end, "gap", reason, missing)
         before = [evolve(r, ts_to=start, reason=_inner(r)) for r in tail if r.ts_from < start]
         after = [evolve(r, ts_from=max(r.ts_from, end)) for r in tail if r.ts_to > end]
@@ -199,10 +234,10 @@ class Timeline:
         if last.ts_from == last.ts_to:
             at -= 1  # nothing was received in it
         before = self.ranges[at - 1] if at else None
-        if before is not None and before.state == "gap":
+        if before is not None and before.state == "gap" and before.missing is None:
             self._replace(at - 1, [evolve(before, ts_to=start, missing=None)])
         else:
-            reason = (last.reason if last.state == "complete" else None) or CRASH
+            reason = last.reason or CRASH
             self._replace(at, [self._range(last.ts_to, start, "gap", reason)])
 
     def _range(
@@ -229,13 +264,6 @@ _TAKES: dict[type, Callable[[Timeline, StreamEvent], None]] = {
     Gap: Timeline._gap,
     Backfilled: Timeline._backfill,
 }
-
-
-def _span(event: StreamEvent) -> tuple[int, int]:
-    """Return the time an event speaks of; at least 1 ns, so that a gap within one instant still shows."""
-    end = event.ts_to if event.ts_to is not None else event.ts_from if event.ts_from is not None else event.ts_recv
-    start = event.ts_from if event.ts_from is not None else end
-    return start, max(end, start + 1)
 
 
 def _inner(item: Range) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,6 +18,7 @@ from .line import Line
 from .pace import Spacing
 from .parser import Parser
 from .session import Surroundings
+from .sink import StreamKey
 from .subscription import Subscription
 
 _P = ParamSpec("_P")
@@ -78,8 +79,15 @@ class Exchange:
             self.unresolved = waiting
             raise
         if self.instruments is None:
-            self.unchecked += [s for line in lines for s in line.plan.subscriptions]
+            self.unchecked += dict.fromkeys([s for line in lines for s in line.plan.subscriptions])
         return lines
+
+    def resume(self, points: Mapping[StreamKey, int]) -> None:
+        """Take where a store's streams ended before this run: what lies between is missing, and asked for."""
+        desk = self.around.desk
+        events = desk.continuity.resume(points)
+        if events:
+            desk.publish(events)
 
     async def resolve_later(self, run: Callable[[Line], None], end: Callable[[Line], None]) -> None:
         """Keep asking for the instruments, then check what was taken as written and start what had to wait.
@@ -106,7 +114,7 @@ class Exchange:
                 for line in self._plan(self._resolve([subscription])):
                     run(line)
             except JrrError as error:
-                self.around.counters.refused += 1
+                self.around.desk.counters.refused += 1
                 say(logging.ERROR, "subscription_refused", str(error), exchange=self.name, stream=str(subscription))
 
     def _listed(self, subscription: Subscription) -> bool:
@@ -200,8 +208,8 @@ class Exchange:
         for plan in plans:
             for subscription in plan.subscriptions:
                 self.wanted[str(subscription)] = subscription
-            line = Line(self._uniquely_named(plan), self._make_parser, self.around, self._attempts)
-            lines.append(line)
+            for _ in range(self.around.settings.redundancy):
+                lines.append(Line(self._uniquely_named(plan), self._make_parser, self.around, self._attempts))
         self.lines += lines
         return lines
 

@@ -67,7 +67,7 @@ class Line:
                     await socket.close()
                     raise
                 self._newest = session
-                self._around.counters.rotations += renewing
+                self._around.desk.counters.rotations += renewing
                 ended = group.create_task(self._live(session, socket))
                 rotating = group.create_task(session.rotating.wait())
                 await asyncio.wait((ended, rotating), return_when=asyncio.FIRST_COMPLETED)
@@ -96,7 +96,7 @@ class Line:
             try:
                 socket = await open_socket(self.plan.url, self._around.settings.connect_timeout_s)
             except ConnectFailed as failure:
-                self._around.counters.connect_failures += 1
+                self._around.desk.counters.connect_failures += 1
                 delay_s = (self._backoff if failure.answered else self._knocks).next_s()
                 if self.trouble != str(failure):
                     self.trouble = str(failure)
@@ -112,7 +112,7 @@ class Line:
 
     def _new_session(self) -> Session:
         self._number += 1
-        counters = self._around.counters
+        counters = self._around.desk.counters
         counters.connections += 1
         name = f"{self.plan.name}.{self._run_id}.{self._number}"
         return Session(name, self.plan, self._parser(), self._around)
@@ -163,7 +163,7 @@ class Line:
         await asyncio.sleep(self._backoff.next_s())
 
     def _lost(self, session: Session, reason: str) -> None:
-        self._around.counters.reconnects += 1
+        self._around.desk.counters.reconnects += 1
         say(logging.WARNING, "disconnected", f"{session.name}: {reason}; reconnecting",
             session=session.name, reason=reason)  # fmt: skip
 

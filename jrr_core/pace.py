@@ -28,6 +28,10 @@ class Spacing:
             await asyncio.sleep(turn - now)
 
 
+# The part of a budget that fetching the past may use up.
+_PATIENT_SHARE = 0.5
+
+
 class Budget:
     """A weight budget over a sliding window, with a stop the exchange may impose (Retry-After)."""
 
@@ -39,6 +43,7 @@ class Budget:
         self._used = 0
         self._closed_until = 0.0
         self._turn = asyncio.Lock()
+        self._patient_turn = asyncio.Lock()
 
     @property
     def used(self) -> int:
@@ -50,20 +55,25 @@ class Budget:
         """Let nobody through for so long: the exchange said so."""
         self._closed_until = max(self._closed_until, self._clock() + seconds)
 
-    async def spend(self, weight: int) -> None:
-        """Wait until `weight` fits, then charge it; first come, first served."""
-        async with self._turn:
-            while (delay := self._delay(weight)) > 0:  # noqa: ASYNC110 - waits for the clock, not for a task
+    async def spend(self, weight: int, patient: bool = False) -> None:
+        """Wait until `weight` fits, then charge it; first come, first served.
+
+        A `patient` one uses no more than half of the budget, and nobody who is
+        not patient waits for it.
+        """
+        turn, most = (self._patient_turn, _PATIENT_SHARE) if patient else (self._turn, 1.0)
+        async with turn:
+            while (delay := self._delay(weight, most * self._rate.count)) > 0:  # noqa: ASYNC110 - waits for the clock
                 await asyncio.sleep(delay)
             self._spent.append((self._clock(), weight))
             self._used += weight
 
-    def _delay(self, weight: int) -> float:
+    def _delay(self, weight: int, most: float) -> float:
         now = self._clock()
         self._forget(now)
         if self._closed_until > now:
             return self._closed_until - now
-        if not self._spent or self._used + weight <= self._rate.count:
+        if not self._spent or self._used + weight <= most:
             return 0.0
         return max(self._spent[0][0] + self._rate.per_s - now, 0.001)
 

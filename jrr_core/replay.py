@@ -7,25 +7,29 @@ for want of room.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from .bus import Bus
 from .capture import read_capture
 from .config import Config, structure
+from .connector import Numbering
+from .continuity import Continuity
+from .counters import ExchangeCounters
 from .coverage import END_OF_CAPTURE
 from .drain import drain_from
-from .errors import ConfigError, ParseError
-from .events import Connected, Disconnected, Gap, Message, StreamEvent
-from .frame import Frame
+from .errors import ConfigError
+from .frame import Absent, Frame
+from .intake import Desk, Intake
 from .lines import Damage
 from .parser import Parser
 from .plugins import Plugins
 from .quarantine import Quarantine
 from .sink import Sink
+from .stream import StreamBoard
 
 # Twice what one frame of the largest size can mean.
 _BUFFER_EVENTS = 200_000
@@ -55,28 +59,40 @@ class ReplayCounts:
     reasons: list[str] = Factory(list)
 
 
-@define
-class _Session:
-    """One connection of the capture: its parser and the streams it delivered."""
-
-    exchange: str
-    name: str
-    parser: Parser
-    last_ns: int = 0
-    streams: set[tuple[str, str]] = Factory(set)
-
-
 class Replay:
     """One file on its way into the sinks."""
 
-    def __init__(self, sinks: Sequence[Sink], make_parser: Callable[[str], Parser], quarantine: Quarantine) -> None:
-        """`make_parser` gives a fresh parser of an exchange, for every session of the file."""
-        self.counts = ReplayCounts()
+    def __init__(
+        self,
+        sinks: Sequence[Sink],
+        make_parser: Callable[[str], Parser],
+        quarantine: Quarantine,
+        numbering: Callable[[str], Mapping[str | None, Numbering]] = lambda exchange: {},
+    ) -> None:
+        """`make_parser` gives a fresh parser of an exchange, for every session; `numbering` its `trade_numbering`."""
+        self._numbering = numbering
+        self._totals = ReplayCounts()
         self._make_parser = make_parser
         self._quarantine = quarantine
         self._bus = Bus()
+        self._desks: dict[str, Desk] = {}
         self.drains = [drain_from(self._bus, sink, _BUFFER_EVENTS, quarantine.keep) for sink in sinks]
-        self._sessions: dict[tuple[str, str], _Session] = {}
+        self._sessions: dict[tuple[str, str], Intake] = {}
+
+    @property
+    def counts(self) -> ReplayCounts:
+        """What has been read so far."""
+        counts = evolve(self._totals, events={})
+        for exchange, desk in self._desks.items():
+            each = desk.counters
+            counts.frames += each.frames
+            counts.parsed += each.parsed
+            counts.control += each.control
+            counts.rejected += each.rejected
+            counts.gaps += each.gaps
+            counts.missing += each.missing - each.backfilled
+            counts.events[exchange] = desk.board.counts()
+        return counts
 
     async def run(
         self,
@@ -142,12 +158,12 @@ class Replay:
                 continue
             name, frame = item
             if exchange is not None and frame.exchange != exchange:
-                self.counts.skipped += 1
+                self._totals.skipped += 1
                 continue
             session = self._session(frame.exchange, name or file.name)
             self._take(session, frame)
             if ends.get((frame.exchange, session.name)) == number:
-                self._end(session, "the connection ended")
+                self._end(frame.exchange, session, "the connection ended")
             for drain in self.drains:
                 await drain.buffer.room()
             if time.monotonic() > due:
@@ -155,68 +171,47 @@ class Replay:
                 on_tick(self, time.monotonic())
             elif number % 256 == 0:
                 await asyncio.sleep(0)
-        for session in list(self._sessions.values()):
-            self._end(session, END_OF_CAPTURE)
+        for (exchange_name, _), session in list(self._sessions.items()):
+            self._end(exchange_name, session, END_OF_CAPTURE)
 
-    def _session(self, exchange: str, name: str) -> _Session:
+    def _session(self, exchange: str, name: str) -> Intake:
         session = self._sessions.get((exchange, name))
         if session is None:
-            session = self._sessions[exchange, name] = _Session(exchange, name, self._make_parser(exchange))
+            desk = self._desks.get(exchange) or self._desk(exchange)
+            session = self._sessions[exchange, name] = Intake(name, self._make_parser(exchange), desk)
         return session
 
-    def _take(self, session: _Session, frame: Frame) -> None:
-        counts = self.counts
-        counts.frames += 1
-        session.last_ns = frame.ts_recv
-        try:
-            events = session.parser.receive(frame)
-        except Exception as error:
-            # The parser boundary: ParseError is the promise, anything else a broken one; neither ends the replay.
-            counts.rejected += 1
-            reason = str(error) if isinstance(error, ParseError) else f"parser failed: {error!r}"
-            if reason not in counts.reasons and len(counts.reasons) < _DAMAGES_KEPT:
-                counts.reasons.append(reason)
-            self._quarantine.keep(session.name, reason, frame.payload)
-        else:
-            if events:
-                counts.parsed += 1
-                self._publish(session, events, frame.ts_recv)
-            else:
-                counts.control += 1
+    def _desk(self, exchange: str) -> Desk:
+        continuity = Continuity(exchange, self._numbering(exchange), 0)
+        desk = self._desks[exchange] = Desk(exchange, StreamBoard(), continuity, ExchangeCounters(), self._bus.publish,
+                                            self._refused)  # fmt: skip
+        return desk
+
+    def _refused(self, origin: str, reason: str, content: str | bytes) -> None:
+        if reason not in self._totals.reasons and len(self._totals.reasons) < _DAMAGES_KEPT:
+            self._totals.reasons.append(reason)
+        self._quarantine.keep(origin, reason, content)
+
+    def _take(self, session: Intake, frame: Frame) -> None:
+        """Take a frame; of what the parser asks for, only what it says is looked at, since answers are recorded."""
+        desk = self._desks[frame.exchange]
+        held = desk.continuity.due(session.live.values(), frame.ts_recv)
+        if held:
+            desk.publish(held)
+        session.take(frame)
+        for request in session.parser.requests:
+            if isinstance(request, Absent):
+                desk.publish(desk.continuity.absent(request, frame.ts_recv, session.name))
         session.parser.requests.clear()
 
-    def _publish(self, session: _Session, events: Sequence[Message], ts_recv: int) -> None:
-        totals = self.counts.events.setdefault(session.exchange, {})
-        for event in events:
-            if isinstance(event, StreamEvent):
-                event.session = event.session or session.name
-                if isinstance(event, Gap):
-                    self.counts.gaps += 1
-                    self.counts.missing += event.count or 0
-                continue
-            channel = event.channel
-            totals[channel] = totals.get(channel, 0) + 1
-            if (channel, event.symbol) not in session.streams:
-                session.streams.add((channel, event.symbol))
-                self._bus.publish(
-                    (Connected(event.exchange, event.symbol, None, ts_recv, channel, session.name, ts_from=ts_recv),)
-                )
-        self._bus.publish(events)
-
-    def _end(self, session: _Session, reason: str) -> None:
-        del self._sessions[session.exchange, session.name]
-        self._bus.publish(
-            [
-                Disconnected(session.exchange, symbol, None, session.last_ns, channel, session.name, reason,
-                             ts_to=session.last_ns)
-                for channel, symbol in sorted(session.streams)
-            ]
-        )  # fmt: skip
+    def _end(self, exchange: str, session: Intake, reason: str) -> None:
+        del self._sessions[exchange, session.name]
+        session.end(reason, session.last_recv_ns)
 
     def _damaged(self, damage: Damage) -> None:
-        self.counts.damaged += 1
-        if len(self.counts.damages) < _DAMAGES_KEPT:
-            self.counts.damages.append(damage)
+        self._totals.damaged += 1
+        if len(self._totals.damages) < _DAMAGES_KEPT:
+            self._totals.damages.append(damage)
 
 
 def parser_maker(plugins: Plugins, config: Config) -> Callable[[str], Parser]:
@@ -234,6 +229,17 @@ def parser_maker(plugins: Plugins, config: Config) -> Callable[[str], Parser]:
         return makers[exchange]()
 
     return make
+
+
+def numbering_of(plugins: Plugins) -> Callable[[str], Mapping[str | None, Numbering]]:
+    """Return how replay learns which trade ids leave none out: from the connector of the exchange, installed or not."""
+
+    def numbering(exchange: str) -> Mapping[str | None, Numbering]:
+        known = plugins if exchange in plugins.connectors else Plugins.load()
+        found: Mapping[str | None, Numbering] = getattr(known.connectors.get(exchange), "trade_numbering", {})
+        return found
+
+    return numbering
 
 
 def _maker(exchange: str, plugins: Plugins, config: Config) -> Callable[[], Parser]:

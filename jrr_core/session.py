@@ -1,7 +1,7 @@
-"""One connection's life: subscribe, feed frames to the parser, carry out its requests, watch for silence.
+"""One connection's life: subscribe, carry out what the parser asks for, watch for silence, end.
 
-Knows nothing of reconnecting (`line` does that) or of stores. `feed` is
-synchronous, so that a socket, a file or a test can drive it alike.
+Knows nothing of reconnecting (`line` does that) or of stores. What its frames
+mean is `intake`'s affair.
 """
 
 import asyncio
@@ -13,15 +13,15 @@ from typing import Protocol
 from attrs import define
 
 from .connector import ExchangeSettings, Rate, SessionPlan
-from .counters import ExchangeCounters
 from .coverage import STOPPED, UNSUBSCRIBED
-from .errors import JrrError, ParseError
-from .events import Connected, Disconnected, Gap, Message, StreamEvent
-from .frame import Acked, Frame, HttpGet, Refused, Request, Rotate, Send
+from .errors import JrrError
+from .frame import Absent, Acked, Frame, Hole, HttpGet, Refused, Request, Rotate, Send
+from .intake import Desk, Intake
 from .journal import say, say_seldom
 from .pace import Spacing
-from .parser import Parser
-from .stream import Stream, StreamBoard
+from .parser import Parser, Refilling
+from .silence import report_silence
+from .stream import Stream
 from .subscription import Subscription
 from .vigil import Vigil
 
@@ -44,15 +44,12 @@ class OpenSocket(Protocol):
 
 @define(frozen=True)
 class Surroundings:
-    """What a session is wired to; one set per exchange, made by the manager."""
+    """What a session is wired to; one set per exchange, made by the builder."""
 
     settings: ExchangeSettings
     messages: Rate
-    board: StreamBoard
-    counters: ExchangeCounters
-    publish: Callable[[Sequence[Message]], None]
+    desk: Desk
     fetch: Callable[[HttpGet], Awaitable[Frame]]
-    quarantine: Callable[[str, str, str | bytes], None]
     capture: Callable[[str, Frame], None] | None
 
 
@@ -63,107 +60,59 @@ class Session:
         """`name` is unique within the run; the parser is fresh."""
         self.name = name
         self.plan = plan
-        self.live: dict[tuple[str, str], Stream] = {}
         self.rotating = asyncio.Event()
         self.rotate_reason = ""
         self.end_reason = STOPPED
         self.started = time.monotonic()
         self._parser = parser
         self._around = around
-        self._last_recv_ns = time.time_ns()
+        self._intake = Intake(name, parser, around.desk)
         self._vigil = Vigil(self.started, around.settings.stale_s, around.settings.ack_timeout_s)
         self._outbox: asyncio.Queue[Send] = asyncio.Queue()
         self._errands: set[asyncio.Task[None]] = set()
+
+    @property
+    def live(self) -> dict[tuple[str, str], Stream]:
+        """The streams it delivers, by (channel, symbol)."""
+        return self._intake.live
 
     def feed(self, payload: str | bytes, ts_recv: int) -> None:
         """Take one payload as received at `ts_recv` (int ns): parse, publish, note what the parser asks for."""
         self._take(Frame(self.plan.exchange, payload, ts_recv))
 
     def _take(self, frame: Frame) -> None:
-        around, counters = self._around, self._around.counters
-        counters.frames += 1
         self._vigil.frames += 1
-        self._last_recv_ns = frame.ts_recv
-        if around.capture is not None:
-            around.capture(self.name, frame)
-        try:
-            events = self._parser.receive(frame)
-            if events:
-                self._note(events, frame.ts_recv)
-        except Exception as error:
-            self._reject(frame, error)
-        else:
-            if events:
-                counters.parsed += 1
-                self._vigil.last_data = time.monotonic()
-                around.publish(events)
-            else:
-                counters.control += 1
+        if self._around.capture is not None:
+            self._around.capture(self.name, frame)
+        if self._intake.take(frame) and frame.tag is None:
+            self._vigil.last_data = time.monotonic()
+        if self._parser.requests:
+            self._carry_out()
+        if frame.tag is not None:
+            self._look_after(frame.ts_recv)
+
+    def _look_after(self, now_ns: int) -> None:
+        """Publish what has been held long enough, and ask for what is missing."""
+        desk, streams = self._around.desk, self._intake.live.values()
+        events = desk.continuity.due(streams, now_ns)
+        if events:
+            desk.publish(events)
+        for hole in desk.continuity.asks(streams, self.name, now_ns):
+            reason = desk.continuity.too_large(hole) or self._refilled(hole)
+            if reason is not None:
+                self._do(Absent(hole, reason))
         if self._parser.requests:
             self._carry_out()
 
-    def _reject(self, frame: Frame, error: Exception) -> None:
-        self._around.counters.rejected += 1
-        reason = str(error) if isinstance(error, ParseError) else f"parser failed: {error!r}"
-        if not isinstance(error, ParseError):
-            # The promise of `receive` is broken: the author needs the traceback, the user needs the data.
+    def _refilled(self, hole: Hole) -> str | None:
+        """Let the parser ask for a hole; return why it cannot be had."""
+        try:
+            if isinstance(self._parser, Refilling) and self._parser.refill(hole):
+                return None
+        except Exception as error:
             logging.getLogger("jrr").debug("parser failed", exc_info=error)
-        self._around.quarantine(self.name, reason, frame.payload)
-        say_seldom(logging.WARNING, "frame_rejected", self.plan.exchange,
-                   f"{self.plan.exchange}: a frame was not understood and is kept in quarantine: {reason}",
-                   exchange=self.plan.exchange, session=self.name, reason=reason)  # fmt: skip
-
-    def _note(self, events: Sequence[Message], ts_recv: int) -> None:
-        """Count each event with its stream; the first one proves the stream alive."""
-        live, streams = self.live, self._around.board.streams
-        for event in events:
-            key = (event.channel, event.symbol)
-            if isinstance(event, StreamEvent):
-                self._note_word(event)
-                continue
-            stream = live.get(key)
-            if stream is None:
-                stream = streams.get(key)
-                if stream is None or not stream.wanted:
-                    stream = self._adopt(key, ts_recv)
-                self._revive(stream, ts_recv)
-            if not stream.count:
-                stream.first_ns = ts_recv
-            stream.count += 1
-            stream.last_ns = ts_recv
-
-    def _note_word(self, event: StreamEvent) -> None:
-        event.session = self.name
-        if isinstance(event, Gap):
-            self._note_gap(event)
-
-    def _note_gap(self, gap: Gap) -> None:
-        self._around.counters.gaps += 1
-        self._around.counters.missing += gap.count or 0
-        say_seldom(logging.WARNING, "gap", f"{gap.exchange}:{gap.what}:{gap.symbol}",
-                   f"{gap.exchange}:{gap.what}:{gap.symbol}: {gap.count or 'unknown many'} missing ({gap.reason})",
-                   exchange=gap.exchange, channel=gap.what, symbol=gap.symbol, count=gap.count)  # fmt: skip
-
-    def _adopt(self, key: tuple[str, str], ts_recv: int) -> Stream:
-        """Give a symbol of an all-market stream ("*") a record of its own; what was unsubscribed stays so."""
-        board = self._around.board
-        known, everything = board.streams.get(key), board.streams.get((key[0], "*"))
-        if known is not None and not (everything is not None and everything.wanted):
-            return known
-        return board.expect(*key, ts_recv)
-
-    def _revive(self, stream: Stream, ts_ns: int) -> None:
-        """Say that the stream is complete from here on; once per session, and not for an unsubscribed one."""
-        key = (stream.channel, stream.symbol)
-        if key in self.live or not stream.wanted:
-            return
-        self.live[key] = stream
-        self._around.publish(
-            (Connected(self.plan.exchange, stream.symbol, None, ts_ns, stream.channel, self.name, ts_from=ts_ns),)
-        )
-        everything = self._around.board.streams.get((stream.channel, "*"))
-        if everything is not None:
-            everything.last_ns = ts_ns
+            return f"parser failed: {error!r}"
+        return "the exchange gives out no past events of this stream"
 
     def _carry_out(self) -> None:
         requests, self._parser.requests = self._parser.requests, []
@@ -181,15 +130,18 @@ class Session:
             case Acked(key, proves):
                 self._vigil.answered(key)
                 for subscription in proves:
-                    stream = self._around.board.streams.get((subscription.channel, subscription.symbol))
+                    stream = self._around.desk.board.streams.get((subscription.channel, subscription.symbol))
                     if stream is not None:
-                        self._revive(stream, self._last_recv_ns)
+                        self._intake.prove(stream, self._intake.last_recv_ns)
+            case Absent():
+                desk = self._around.desk
+                desk.publish(desk.continuity.absent(request, self._intake.last_recv_ns, self.name))
             case Refused(key, what, reason):
                 text = self._vigil.refused(key)
                 self._refused(what or (f"the request {_shortened(text)}" if text else "a request of ours"), reason)
 
     def _refused(self, what: str, reason: str) -> None:
-        self._around.counters.refused += 1
+        self._around.desk.counters.refused += 1
         say(logging.ERROR, "subscription_refused", f"{self.plan.exchange} refused {what}: {reason}",
             exchange=self.plan.exchange, stream=what, reason=reason)  # fmt: skip
 
@@ -219,7 +171,7 @@ class Session:
         for subscription in wanted:
             # Where a connector cannot tell what a native stream carries, no event could ever be laid to it.
             if subscription.channel != subscription.native:
-                self._around.board.expect(subscription.channel, subscription.symbol, now_ns)
+                self._around.desk.board.expect(subscription.channel, subscription.symbol, now_ns)
         for message in self.plan.subscribe(wanted):
             self._outbox.put_nowait(message)
 
@@ -228,9 +180,8 @@ class Session:
         kept = {(s.channel, s.symbol) for s in self.plan.subscriptions if s not in unwanted}
         for subscription in unwanted:
             for key in self._carried_by(subscription, kept):
-                self._around.board.forget(*key)
-                if self.live.pop(key, None) is not None:
-                    self._around.publish((self._ended(key, UNSUBSCRIBED),))
+                self._around.desk.board.forget(*key)
+                self._intake.drop(key, UNSUBSCRIBED, time.time_ns())
         for message in self.plan.unsubscribe(unwanted):
             self._outbox.put_nowait(message)
 
@@ -264,19 +215,8 @@ class Session:
         finally:
             for task in self._errands:
                 task.cancel()
-            self._end(reason or self.end_reason)
+            self._intake.end(reason or self.end_reason, time.time_ns())
         return reason or self.end_reason
-
-    def _end(self, reason: str) -> None:
-        ends = [self._ended(key, reason) for key in self.live]
-        self.live.clear()
-        if ends:
-            self._around.publish(ends)
-
-    def _ended(self, key: tuple[str, str], reason: str) -> Disconnected:
-        channel, symbol = key
-        return Disconnected(self.plan.exchange, symbol, None, time.time_ns(), channel, self.name, reason,
-                            ts_to=self._last_recv_ns)  # fmt: skip
 
     async def _receive(self, socket: OpenSocket) -> None:
         receive, take, exchange, now_ns = socket.receive, self._take, self.plan.exchange, time.time_ns
@@ -307,6 +247,7 @@ class Session:
             await asyncio.sleep(_WATCH_S)
             now = time.monotonic()
             self._judge(now)
+            self._look_after(time.time_ns())
             if keepalive is not None and now - max(self._vigil.last_sign, kept_alive) > keepalive.idle_s:
                 kept_alive = now
                 await socket.send(keepalive.text)
@@ -314,7 +255,7 @@ class Session:
                 self.rotate("planned renewal")
             if now - listened > 1.0:
                 listened = now
-                self._listen_for_silence()
+                report_silence(self.plan.subscriptions, self._around.desk, self._around.settings, self.live)
 
     def _judge(self, now: float) -> None:
         """Raise SessionOver for a connection that is dead though its socket is open."""
@@ -330,26 +271,6 @@ class Session:
         if overdue is not None:
             # Other streams deliver: a successor asks again, and they lose nothing by it.
             self.rotate(overdue)
-
-    def _listen_for_silence(self) -> None:
-        settings, now_ns = self._around.settings, time.time_ns()
-        for subscription in self.plan.subscriptions:
-            key = (subscription.channel, subscription.symbol)
-            stream = self._around.board.streams.get(key)
-            if stream is not None and key in self.live and stream.last_ns < stream.subscribed_ns:
-                # Its acknowledgement proved it: a symbol without trades is no trouble.
-                continue
-            finding = stream and stream.silence(now_ns, settings.first_data_s, settings.quiet_s)
-            if not finding:
-                continue
-            self._around.counters.silent += 1
-            text = (
-                "subscribed, but nothing was ever received: a quiet symbol, or a stream this address does not serve"
-                if finding == "never received"
-                else "gone quiet against its own habit, though its connection lives"
-            )
-            say(logging.WARNING, "stream_silent", f"{subscription}: {text}",
-                stream=str(subscription), finding=finding)  # fmt: skip
 
 
 def _shortened(text: str) -> str:

@@ -4,7 +4,9 @@ Shared by all sessions of an exchange, so that counts outlive a reconnect. Pure:
 times are handed in.
 """
 
-from attrs import define
+from attrs import Factory, define
+
+from .track import Track
 
 # A stream is "quiet" only against its own habit: this many of its usual intervals without an event.
 _USUAL_INTERVALS = 30
@@ -16,7 +18,7 @@ _SPARSE = frozenset({"liquidation"})
 
 @define
 class Stream:
-    """One stream's record; times are int ns UTC."""
+    """One stream's record; times are int ns UTC. `sessions` are those that carry it now, by name."""
 
     channel: str
     symbol: str
@@ -26,6 +28,8 @@ class Stream:
     last_ns: int = 0
     reported: str | None = None
     wanted: bool = True
+    sessions: list[str] = Factory(list)
+    track: Track | None = None
 
     def silence(self, now_ns: int, first_data_s: float, quiet_s: float) -> str | None:
         """Return what is wrong, once per silence: "never received", "quiet", or None."""

@@ -28,14 +28,15 @@ def test_everything_lost_or_failed_is_named() -> None:
     at, to = exchange(), drain()
     at.wanted["toy:trade:X"] = wanted("trade:X")[0]
     at.unresolved += wanted("trade:Q*")
-    counters = at.around.counters
-    counters.rejected, counters.refused, counters.reconnects, counters.gaps, counters.missing = 1, 2, 3, 4, 5
+    counters = at.around.desk.counters
+    counters.rejected, counters.refused, counters.interruptions, counters.breaks = 1, 2, 3, 4
+    counters.missing, counters.backfilled = 7, 2
     to.counters.dropped, to.counters.quarantined = 6, 7
     to.buffer.put(trade(1))
     found = Account([at], [to], []).failings()
     for words in (
-        "never connected", "1 frames not understood", "2 subscriptions refused", "3 connections lost",
-        "4 gaps, 5 events known missing", "1 subscriptions never resolved", "memory: 6 events dropped",
+        "never connected", "1 frames not understood", "2 subscriptions refused", "3 interruptions of streams",
+        "4 gaps of unknown size", "5 events missing", "1 subscriptions never resolved", "memory: 6 events dropped",
         "memory: 7 events refused", "memory: 1 events not stored",
     ):  # fmt: skip
         assert any(words in text for text in found), words
@@ -50,5 +51,5 @@ def test_two_of_one_name_are_both_in_the_stats() -> None:
 def test_an_exchange_shows_while_wanted_or_once_it_worked() -> None:
     idle, asked, worked = exchange(), exchange(), exchange()
     asked.wanted["toy:trade:X"] = wanted("trade:X")[0]
-    worked.around.counters.connections = 1
+    worked.around.desk.counters.connections = 1
     assert [bool(Account([each], [], []).stats()["exchanges"]) for each in (idle, asked, worked)] == [False, True, True]

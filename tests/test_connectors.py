@@ -108,7 +108,7 @@ class TestBaseConnector:
                 trade = next(row for row in sink.rows if isinstance(row, Trade))
                 assert (str(trade.price), trade.exchange) == ("1.50", "tiny")
                 assert trade.ts_recv > 0
-                counters = manager.exchanges["tiny"].around.counters
+                counters = manager.exchanges["tiny"].around.desk.counters
                 assert (counters.frames, counters.parsed, counters.control) == (3, 2, 1)
 
         asyncio.run(main())
@@ -174,8 +174,8 @@ class TestBaseConnector:
                 await until(lambda: sink.ids() == ["1"])
                 await manager.stop()
                 await running
-                assert manager.exchanges["tiny"].around.counters.rejected == 2
-                assert manager.exchanges["tiny"].around.counters.reconnects == 0
+                assert manager.exchanges["tiny"].around.desk.counters.rejected == 2
+                assert manager.exchanges["tiny"].around.desk.counters.reconnects == 0
                 (kept,) = Path(".jrr/quarantine").glob("*.jsonl")
                 entries = [json.loads(line) for line in kept.read_text().splitlines()]
                 assert [entry["content"] for entry in entries] == ["{not json", '{"trade": {}}']

@@ -158,7 +158,8 @@ def test_a_gap_after_the_end_reaches_back_to_it() -> None:
 
 def test_a_gap_before_any_session_begins_the_history() -> None:
     assert drawn(gap(5, 8, 1), connected(10), 20) == [
-        (5, 10, "gap", "sequence", None),
+        (5, 8, "gap", "sequence", 1),
+        (8, 10, "gap", "sequence", None),
         (10, 20, "complete", None, None),
     ]
 
@@ -191,7 +192,11 @@ def test_a_stop_by_the_user_is_named_in_the_gap_after_it() -> None:
 def test_a_session_that_ended_within_a_gap_leaves_the_gap_standing() -> None:
     steps: list[StreamEvent | int] = [connected(0), 90, gap(20, 30, 2), disconnected(25)]
     assert drawn(*steps) == [(0, 20, "complete", None, None), (20, 30, "gap", "sequence", 2)]
-    assert drawn(*steps, connected(50))[1:] == [(20, 50, "gap", "sequence", None), (50, 50, "complete", None, None)]
+    assert drawn(*steps, connected(50))[1:] == [
+        (20, 30, "gap", "sequence", 2),
+        (30, 50, "gap", "sequence", None),
+        (50, 50, "complete", None, None),
+    ]
 
 
 def test_an_event_that_is_not_about_coverage_changes_nothing() -> None:
@@ -324,3 +329,61 @@ def test_after_the_end_of_a_stream_nothing_is_known() -> None:
 
 def test_no_coverage_says_nothing() -> None:
     assert interruption([], 0, 10**18) is None
+
+
+def counted(start: int | None, end: int, count: int, first: int = 101) -> StreamEvent:
+    return make(Gap, ts_from=start, ts_to=end, count=count, reason="interrupted", sequences=(first, first + count - 1))
+
+
+def found(start: int | None, end: int, count: int, first: int = 101) -> StreamEvent:
+    return make(Backfilled, ts_from=start, ts_to=end, count=count, sequences=(first, first + count - 1))
+
+
+INTERRUPTED = (connected(0), 90, disconnected(100), connected(200, "b"), 300)
+
+
+def test_numbers_tell_the_size_of_an_interruption() -> None:
+    assert drawn(*INTERRUPTED)[1] == (100, 200, "gap", "closed", None)
+    assert drawn(*INTERRUPTED, counted(95, 198, 7))[1] == (95, 200, "gap", "closed", 7)
+
+
+def test_what_is_found_of_a_counted_gap_lowers_what_is_missing_until_it_is_backfilled() -> None:
+    steps = (*INTERRUPTED, counted(95, 198, 7), found(95, 198, 5))
+    assert drawn(*steps)[1] == (95, 200, "gap", "closed", 2)
+    assert drawn(*steps, found(95, 198, 2, 106))[1] == (95, 200, "backfilled", "closed", 0)
+
+
+def test_numbers_that_go_on_settle_an_interruption() -> None:
+    assert drawn(*INTERRUPTED, backfilled(95, 200, 0))[1] == (100, 200, "backfilled", "closed", 0)
+
+
+def test_after_a_restart_the_beginning_of_the_hole_is_where_the_store_ended() -> None:
+    line = Timeline(*STREAM, [Range(*STREAM, 10 * S, 20 * S, "complete")])
+    for event in (connected(50 * S, "b"), counted(None, 50 * S, 7)):
+        line.apply(event)
+    assert brief(line)[:2] == [(10 * S, 19 * S, "complete", None, None), (19 * S, 50 * S, "gap", CRASH, 7)]
+    line.apply(found(None, 50 * S, 7))
+    assert brief(line)[1] == (19 * S, 50 * S, "backfilled", CRASH, 0)
+
+
+def test_a_later_gap_does_not_take_the_events_found_for_an_earlier_one() -> None:
+    line = Timeline(*STREAM, [Range(*STREAM, 10 * S, 20 * S, "complete")])
+    for event in (connected(50 * S, "b"), counted(None, 50 * S, 7), counted(60 * S, 61 * S, 3, 500)):
+        line.apply(event)
+    line.apply(found(None, 50 * S, 7))
+    assert [(r.state, r.missing) for r in line.ranges][1:4:2] == [("backfilled", 0), ("gap", 3)]
+
+
+def test_what_is_found_says_nothing_of_an_interruption_nobody_has_counted() -> None:
+    assert drawn(*INTERRUPTED, found(95, 198, 5))[1] == (100, 200, "gap", "closed", None)
+
+
+def test_a_gap_without_events_tells_why_one_stands() -> None:
+    steps = (*INTERRUPTED, counted(95, 198, 7), make(Gap, ts_from=95, ts_to=198, count=0, reason="too old"))
+    assert drawn(*steps)[1] == (95, 200, "gap", "too old", 7)
+
+
+def test_an_interruption_right_behind_a_counted_gap_leaves_its_count() -> None:
+    steps = (connected(0), 90, counted(40, 60, 3), disconnected(55), connected(200, "b"), 300, counted(60, 198, 4, 500))
+    assert [(r[2], r[4]) for r in drawn(*steps)] == [("complete", None), ("gap", 3), ("gap", 4), ("complete", None)]
+    assert [(r[2], r[4]) for r in drawn(*steps, found(60, 198, 4, 500))][1:3] == [("gap", 3), ("backfilled", 0)]

@@ -5,15 +5,13 @@ from typing import Any
 
 import pytest
 
-from jrr_core.counters import ExchangeCounters
 from jrr_core.errors import ConfigError, ParseError, PluginError
 from jrr_core.exchange import Exchange
 from jrr_core.fetch import Fetch
 from jrr_core.line import Line
 from jrr_core.session import Surroundings
-from jrr_core.stream import StreamBoard
 from jrr_core.subscription import Subscription
-from tests.toy import FAST, ToyConnector, ToyServer, ToySettings, toy_server
+from tests.toy import FAST, ToyConnector, ToyServer, ToySettings, toy_desk, toy_server
 
 
 def exchange(server: ToyServer | None = None, published: list[Any] | None = None, **settings: Any) -> Exchange:
@@ -23,8 +21,7 @@ def exchange(server: ToyServer | None = None, published: list[Any] | None = None
     fetch = Fetch("toy", {})
     found = published if published is not None else []
     around = Surroundings(
-        settings=chosen, messages=FAST, board=StreamBoard(), counters=ExchangeCounters(), publish=found.extend,
-        fetch=fetch.get, quarantine=lambda *entry: None, capture=None,
+        settings=chosen, messages=FAST, desk=toy_desk(found.extend), fetch=fetch.get, capture=None,
     )  # fmt: skip
     connector = ToyConnector(chosen)
     return Exchange(connector, connector.parser, around, fetch, found.extend)
@@ -115,7 +112,7 @@ def test_what_waited_starts_when_the_list_comes_and_a_wrong_pattern_is_refused_a
             server.pages["/instruments"] = (200, "BX BY", {})
             await asyncio.wait_for(resolving, 2)
             assert symbols(started) == ["BX", "BY"]
-            assert at.around.counters.refused == 1
+            assert at.around.desk.counters.refused == 1
             assert not at.unresolved
 
     asyncio.run(main())
@@ -137,7 +134,7 @@ def test_what_was_taken_as_written_is_checked_when_the_list_comes(
             await asyncio.wait_for(at.resolve_later(lines.append, lines.remove), 2)
             assert symbols(lines) == ["AX", "BX"]
             assert [item.symbol for item in published] == ["AX", "BX"]
-            assert at.around.counters.refused == 2
+            assert at.around.desk.counters.refused == 2
             assert caplog.text.count("toy has no symbol 'NO'") == 2
             assert not at.unchecked
 

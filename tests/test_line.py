@@ -20,10 +20,9 @@ from jrr_core.events import Connected, Disconnected, Message, Trade
 from jrr_core.line import Line
 from jrr_core.pace import Spacing
 from jrr_core.session import Surroundings
-from jrr_core.stream import StreamBoard
 from jrr_core.subscription import Subscription
 from jrr_core.transport import ConnectFailed
-from tests.toy import FAST, Script, ToyParser, ToyServer, ToySettings, says, toy_plan, toy_server, until
+from tests.toy import FAST, Script, ToyParser, ToyServer, ToySettings, says, toy_desk, toy_plan, toy_server, until
 
 X, Y = Subscription("toy", "trade", "X"), Subscription("toy", "trade", "Y")
 
@@ -66,8 +65,7 @@ def staged(server: ToyServer, wanted: tuple[Subscription, ...] = (X,), attempts:
         raise AssertionError("nothing is fetched here")
 
     around = Surroundings(
-        settings=chosen, messages=FAST, board=StreamBoard(), counters=counters, publish=events.extend,
-        fetch=fetch, quarantine=lambda *entry: None, capture=None,
+        settings=chosen, messages=FAST, desk=toy_desk(events.extend, counters), fetch=fetch, capture=None,
     )  # fmt: skip
     line = Line(toy_plan(chosen, wanted), make_parser, around, Spacing(attempts))
     return Stage(line, server, counters, events, parsers)

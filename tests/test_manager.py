@@ -76,7 +76,7 @@ async def running(manager: Manager) -> AsyncIterator["asyncio.Task[None]"]:
 
 def accounted(manager: Manager) -> None:
     for exchange in manager.exchanges.values():
-        counters = exchange.around.counters
+        counters = exchange.around.desk.counters
         assert counters.frames == counters.parsed + counters.control + counters.rejected
     for drain in manager.drains:
         assert balanced(drain.counters, drain.pending)
@@ -398,7 +398,7 @@ def test_without_network_it_keeps_trying_and_stops_promptly() -> None:
         await manager.subscribe(["toy:trade:X", "toy:trade:A*"])
         task = asyncio.ensure_future(manager.start_all_listeners())
         toy = manager.exchanges["toy"]
-        await until(lambda: toy.around.counters.connect_failures >= 2)
+        await until(lambda: toy.around.desk.counters.connect_failures >= 2)
         assert "connection refused" in manager.get_stats()["exchanges"]["toy"]["trouble"]
         began = time.monotonic()
         await manager.stop()
@@ -489,7 +489,7 @@ def test_broken_parts_harm_no_other_and_are_told_at_the_end() -> None:
             with pytest.raises(JrrError):
                 await task
             accounted(manager)
-            assert manager.exchanges["other"].around.counters.rejected == 2
+            assert manager.exchanges["other"].around.desk.counters.rejected == 2
             assert all(sink.closed == 1 for sink in (good, confused, unopenable))
 
     asyncio.run(main())

@@ -19,10 +19,11 @@ from jrr_core.events import Backfilled, Connected, Disconnected, Gap, Message, T
 from jrr_core.frame import Frame, HttpGet
 from jrr_core.parser import Parser
 from jrr_core.session import Session, Surroundings
+from jrr_core.silence import report_silence
 from jrr_core.stream import StreamBoard
 from jrr_core.subscription import Subscription
 from jrr_core.transport import ConnectionLost
-from tests.toy import FAST, ToyParser, ToySettings, toy_plan, until
+from tests.toy import FAST, ToyParser, ToySettings, toy_desk, toy_plan, until
 
 X, Y = Subscription("toy", "trade", "X"), Subscription("toy", "trade", "Y")
 ALL = Subscription("toy", "trade", "*")
@@ -73,9 +74,9 @@ class Stage:
 
     def session(self, name: str = "s1") -> Session:
         around = Surroundings(
-            settings=self.settings, messages=FAST, board=self.board, counters=self.counters,
-            publish=self.events.extend, fetch=self.fetch, quarantine=lambda *entry: self.kept.append(entry),
-            capture=lambda session, frame: self.captured.append(frame),
+            settings=self.settings, messages=FAST,
+            desk=toy_desk(self.events.extend, self.counters, self.board, lambda *entry: self.kept.append(entry)),
+            fetch=self.fetch, capture=lambda session, frame: self.captured.append(frame),
         )  # fmt: skip
         parser: Parser = self.parser
         return Session(name, toy_plan(self.settings, self.subscriptions), parser, around)
@@ -414,7 +415,7 @@ def test_silence_is_reported_once_per_stream() -> None:
         pipe.say("trade X 1")
         await asyncio.sleep(0.1)
         for _ in range(3):
-            session._listen_for_silence()
+            report_silence(session.plan.subscriptions, session._around.desk, at.settings, session.live)
         assert at.counters.silent == 1
         assert at.board.streams["trade", "Y"].reported == "never received"
         running.cancel()
@@ -431,7 +432,7 @@ def test_a_quiet_stream_proved_by_its_acknowledgement_raises_no_alarm() -> None:
         await until(lambda: len(pipe.sent) == 2)
         pipe.say("ack trade:X X", "ack trade:Y")
         await asyncio.sleep(0.1)
-        session._listen_for_silence()
+        report_silence(session.plan.subscriptions, session._around.desk, at.settings, session.live)
         assert at.board.streams["trade", "X"].reported is None
         assert at.board.streams["trade", "Y"].reported == "never received"
         running.cancel()
@@ -512,8 +513,8 @@ def test_messages_are_spaced_within_the_limit() -> None:
         at, pipe = stage(*many), Pipe()
         session = at.session()
         session._around = session_module.Surroundings(
-            settings=at.settings, messages=type(FAST)(100, 1.0), board=at.board, counters=at.counters,
-            publish=at.events.extend, fetch=at.fetch, quarantine=lambda *entry: None, capture=None,
+            settings=at.settings, messages=type(FAST)(100, 1.0),
+            desk=toy_desk(at.events.extend, at.counters, at.board), fetch=at.fetch, capture=None,
         )  # fmt: skip
         began = time.monotonic()
         running = asyncio.ensure_future(session.run(pipe))

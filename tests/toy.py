@@ -8,7 +8,7 @@ mistake), `junk` (no event at all); anything else is a control frame.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from http import HTTPStatus
@@ -21,14 +21,17 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 
-from jrr_core.connector import ExchangeSettings, Keepalive, Limits, Rate, SessionPlan
-from jrr_core.counters import SinkCounters
+from jrr_core.connector import ExchangeSettings, Keepalive, Limits, Numbering, Rate, SessionPlan
+from jrr_core.continuity import Continuity
+from jrr_core.counters import ExchangeCounters, SinkCounters
 from jrr_core.errors import ConfigError, ParseError, SinkRejected, SinkUnavailable
 from jrr_core.events import ALL_EVENTS, Gap, Message, Trade
 from jrr_core.frame import Acked, Frame, HttpGet, Refused, Request, Rotate, Send
 from jrr_core.instrument import Instrument
+from jrr_core.intake import Desk
 from jrr_core.setting import setting
 from jrr_core.sink import BatchPolicy, WriteResult
+from jrr_core.stream import StreamBoard
 from jrr_core.subscription import Subscription
 
 FAST = Rate(10_000, 1.0)
@@ -39,6 +42,19 @@ def trade(number: int, symbol: str = "X", exchange: str = "toy", ts_recv: int | 
     """Return a trade whose id is `number`."""
     received = time.time_ns() if ts_recv is None else ts_recv
     return Trade(exchange, symbol, None, received, Decimal(number), Decimal(1), "buy", str(number))
+
+
+def toy_desk(
+    emit: Callable[[Sequence[Message]], None],
+    counters: ExchangeCounters | None = None,
+    board: StreamBoard | None = None,
+    quarantine: Callable[[str, str, str | bytes], None] = lambda *entry: None,
+    numbering: Mapping[str | None, Numbering] | None = None,
+    most: int = 200_000,
+) -> Desk:
+    """Return where the toy exchange's events are laid; without `numbering` its trade ids are no numbers."""
+    continuity = Continuity("toy", numbering or {}, most)
+    return Desk("toy", board or StreamBoard(), continuity, counters or ExchangeCounters(), emit, quarantine)
 
 
 async def until(fact: Callable[[], Any], within_s: float = 10.0) -> None:

@@ -14,7 +14,7 @@ from ..builder import ManagerBuilder
 from ..config import Config
 from ..journal import set_up
 from ..quarantine import Quarantine
-from ..replay import Replay, parser_maker
+from ..replay import Replay, numbering_of, parser_maker
 from .live import LiveLine, Rate
 from .options import config_options, load_plugins, settings
 from .summary import events_line, frames_line, sink_line, verdict
@@ -57,7 +57,7 @@ def _replay(config: Config, exchange: str | None) -> Replay:
     # Sections of exchanges whose plugin is not among --plugins are of no concern to the sinks.
     sinks = ManagerBuilder(plugins=loaded, config=evolve(config, exchanges={})).sinks()
     quarantine = Quarantine(Path(config.run.quarantine), config.run.quarantine_max_bytes)
-    return Replay(sinks, make_parser, quarantine)
+    return Replay(sinks, make_parser, quarantine, numbering_of(loaded))
 
 
 async def _run(work: Replay, file: Path, exchange: str | None, live: LiveLine | None) -> None:

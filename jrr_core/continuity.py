@@ -1,0 +1,131 @@
+"""What each stream of one exchange has brought, over all its connections: nothing twice, nothing missing untold.
+
+One per exchange, shared by its sessions. A session hands each event to the
+track of its stream and publishes what comes back. What is missing is left here,
+to be asked for by a session that carries the stream.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from .candles import Interval
+from .connector import Numbering
+from .errors import ConfigError
+from .events import Message
+from .frame import Absent, Hole
+from .lead import Lead
+from .sink import StreamKey
+from .stream import Stream
+from .track import Track
+from .tracks import Candles, Funding, Trades
+
+
+class Continuity:
+    """The tracks of one exchange's streams.
+
+    Methods that return events return those to publish, in order. `session`
+    is the name of a connection, times are int ns UTC.
+    """
+
+    def __init__(self, exchange: str, numbering: Mapping[str | None, Numbering], most: int) -> None:
+        """`numbering` says which trade ids leave none out; holes of more than `most` events are not asked for."""
+        self._exchange = exchange
+        self._numbering = numbering
+        self._most = most
+        self._points: dict[StreamKey, int] = {}
+        self._tracks: dict[tuple[str, str], Track] = {}
+        self._ended: set[tuple[str, str]] = set()
+
+    @property
+    def repeated(self) -> int:
+        """How many events came again, by another connection or twice by one, and were published once."""
+        return sum(track.repeated for track in self._tracks.values())
+
+    @property
+    def interrupted(self) -> int:
+        """How many streams were interrupted and nothing has shown yet that it cost nothing."""
+        return sum(track.interrupted for key, track in self._tracks.items() if key not in self._ended)
+
+    def join(self, stream: Stream, session: str) -> None:
+        """Take note that a connection has begun to carry the stream."""
+        stream.sessions.append(session)
+        self._ended.discard((stream.channel, stream.symbol))
+        if stream.track is None and (track := self._made(stream)) is not None:
+            stream.track = self._tracks[stream.channel, stream.symbol] = track
+            for key, point in self._points.items():
+                channel, space = _stream_of(key)
+                if (channel, key.symbol) == (stream.channel, stream.symbol):
+                    track.resume(space, point)
+        if stream.track is not None:
+            for each in stream.sessions:
+                stream.track.join(each)
+
+    def leave(self, stream: Stream, session: str, now_ns: int, in_order: bool) -> list[Message]:
+        """Take note that it does so no more; `in_order`: because nobody wants the stream any more."""
+        stream.sessions.remove(session)
+        if stream.track is None:
+            return []
+        if in_order and not stream.sessions and not stream.track.interrupted:
+            self._ended.add((stream.channel, stream.symbol))
+        return stream.track.leave(session, not stream.sessions, now_ns)
+
+    def due(self, streams: Iterable[Stream], now_ns: int) -> list[Message]:
+        """Return what has been held long enough, and what that shows to be missing."""
+        return [event for stream in streams if stream.track is not None for event in stream.track.due(now_ns)]
+
+    def resume(self, points: Mapping[StreamKey, int]) -> list[Message]:
+        """Take the last numbers a store had before this run; of several stores the lowest counts."""
+        events: list[Message] = []
+        for key, point in points.items():
+            if key.exchange != self._exchange:
+                continue
+            self._points[key] = min(point, self._points.get(key, point))
+            channel, space = _stream_of(key)
+            track = self._tracks.get((channel, key.symbol))
+            if track is not None:
+                events += track.resume(space, point)
+        return events
+
+    def asks(self, streams: Iterable[Stream], session: str, now_ns: int) -> list[Hole]:
+        """Return the holes that this session, which carries `streams`, is to ask for now."""
+        return [hole for stream in streams if stream.track is not None for hole in stream.track.asks(session, now_ns)]
+
+    def absent(self, absent: Absent, ts_recv: int, session: str) -> list[Message]:
+        """Take note of what will not come."""
+        hole = absent.hole
+        track = self._tracks.get((hole.channel, hole.symbol))
+        return [] if track is None else track.absent(hole, absent.reason, ts_recv, session)
+
+    def too_large(self, hole: Hole) -> str | None:
+        """Return why a hole is not asked for, None if it is."""
+        if hole.count <= self._most:
+            return None
+        return f"more than the {self._most} events of exchanges.{self._exchange}.backfill_events"
+
+    def _made(self, stream: Stream) -> Track | None:
+        """Return the track of a stream; one without numbers needs none until a second connection carries it."""
+        name = (self._exchange, stream.channel, stream.symbol)
+        if stream.channel == "trade":
+            return Trades(name, self._numbering)
+        if stream.channel == "funding":
+            return Funding(name)
+        if stream.channel.startswith("candle_"):
+            step = _step_of(stream.channel.removeprefix("candle_"))
+            if step is not None:
+                return Candles(name, step)
+        return Lead(name) if len(stream.sessions) > 1 else None
+
+
+def _stream_of(key: StreamKey) -> tuple[str, str | None]:
+    """Return channel and id space of a store's resume point: trades of a numbering are under `trade@<id_space>`."""
+    if key.channel.startswith("trade@"):
+        return "trade", key.channel.removeprefix("trade@")
+    return key.channel, None
+
+
+def _step_of(interval: str) -> int | None:
+    """Return the length of a candle in ns; None for months, which have no fixed one."""
+    try:
+        parsed = Interval.parse(interval.partition("@")[0])
+    except ConfigError:
+        return None
+    return None if parsed.unit == "M" else parsed.end(0)
