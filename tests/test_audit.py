@@ -131,7 +131,7 @@ def test_exactly_the_holes_that_are_not_recorded_are_found(
         number += missing
         before, after = ts, ts + S
         if say in ("recorded", "unknown", "miscounted"):
-            gaps.append((before, after, {"recorded": missing, "unknown": None, "miscounted": missing + 1}[say]))
+            gaps.append((before, after, {"recorded": missing or None, "unknown": None, "miscounted": missing + 1}[say]))
             if not missing:
                 expected.add(("needless gap", before, after))
             elif say == "miscounted":
