@@ -80,4 +80,10 @@ class ResumableSink(Sink, Protocol):
     """A sink that can say where its streams ended, for backfill after a restart."""
 
     async def resume_points(self) -> Mapping[StreamKey, int]:
-        """Return the last stored sequence of each stream."""
+        """Return the last stored sequence of each stream.
+
+        Of trades the highest id that is a number, under `trade`, or
+        `trade@<id_space>` for a numbering of their own; of candles the open
+        time of the last closed one, of funding the settlement that the last
+        estimate was for (both int ns). Core goes on from there.
+        """

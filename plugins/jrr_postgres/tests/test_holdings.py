@@ -106,7 +106,10 @@ def test_the_last_event_is_the_latest_of_its_stream_whatever_its_key(store: Stor
 
 def test_resume_points_are_the_highest_numbers(store: StorageConfig) -> None:
     found = ask(store, "resume_points")
-    assert {key.symbol: number for key, number in found.items() if key.exchange == "ex"} == {"BOTH": 13, "DAYS": 3}
+    assert {key.symbol: number for key, number in found.items() if key.exchange == "ex"} == {
+        "BOTH": 13, "DAYS": 3, "FELL": DUE,
+    }  # fmt: skip
+    assert found[StreamKey("ex", "funding", "FELL")] == DUE
     trades = [e for e in samples.samples(Trade) if e.id_space is None and e.symbol == samples.SPOT]
     assert found[StreamKey(samples.EXCHANGE, "trade", samples.SPOT)] == max(int(e.trade_id) for e in trades)
     assert found[StreamKey(samples.EXCHANGE, "trade@agg", samples.SPOT)] == 1003

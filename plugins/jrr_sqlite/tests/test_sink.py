@@ -310,6 +310,7 @@ def test_resume_points_name_the_end_of_each_stream(path: str, store: Store, one_
             StreamKey("sim", "book", "BTCUSDT"): 14,
             StreamKey("sim", "candle_1m", "BTCUSDT"): T0,
             StreamKey("sim", "candle_1s", "BTCUSDT"): T0,
+            StreamKey("sim", "funding", "BTCUSDT"): T0 + 9,
         }
 
     run(path, ask)

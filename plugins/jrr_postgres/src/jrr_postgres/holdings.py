@@ -42,10 +42,7 @@ async def resume_points(connection: Any, schema: str) -> dict[StreamKey, int]:
     for table in TABLES:
         if table.view not in _NUMBERS:
             continue
-        channel, column, condition = _NUMBERS[table.view]
-        for exchange, named, symbol, number in await connection.fetch(
-            _numbers(schema, table, channel, column, condition)
-        ):
+        for exchange, named, symbol, number in await connection.fetch(_numbers(schema, table, *_NUMBERS[table.view])):
             value = number if isinstance(number, int) else ns_of(number, 0)
             if value is not None:
                 points[StreamKey(exchange, named, symbol)] = value
@@ -53,12 +50,13 @@ async def resume_points(connection: Any, schema: str) -> dict[StreamKey, int]:
 
 
 _NUMBERS = {
-    "trades": ("'trade' || coalesce('@' || s.part, '')", "trade_id", "trade_id IS NOT NULL"),
-    "quotes": ("'quote'", "position", "NOT dated"),
-    "book_deltas": ("'book'", "sequence", "true"),
-    "candles": ("'candle_' || s.part", "open_time", "closed"),
+    "trades": ("'trade' || coalesce('@' || s.part, '')", "trade_id", "trade_id IS NOT NULL", "trade_id"),
+    "quotes": ("'quote'", "position", "NOT dated", "position"),
+    "book_deltas": ("'book'", "sequence", "true", "sequence"),
+    "candles": ("'candle_' || s.part", "open_time", "closed", "open_time"),
+    "funding_rates": ("'funding'", "next_funding_time", "predicted AND next_funding_time IS NOT NULL", "ts_event"),
 }
-"""By relation: the channel over `s`, the column of the number, the rows that have one."""
+"""By relation: the channel over `s`, the column of the number, the rows that have one, the column that puts one last."""
 
 
 def _row_tables(table: Table) -> Iterator[str]:
@@ -67,10 +65,10 @@ def _row_tables(table: Table) -> Iterator[str]:
         yield table.beside
 
 
-def _numbers(schema: str, table: Table, channel: str, column: str, condition: str) -> str:
+def _numbers(schema: str, table: Table, channel: str, column: str, condition: str, latest: str) -> str:
     found = [
         f"(SELECT t.{column} AS number FROM {schema}.{name} t WHERE t.stream = s.id AND {condition} "
-        f"ORDER BY t.{column} DESC LIMIT 1)"
+        f"ORDER BY t.{latest} DESC, t.{column} DESC LIMIT 1)"
         for name in _row_tables(table)
     ]
     if table in PACKED:

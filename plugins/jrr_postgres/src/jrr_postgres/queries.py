@@ -181,6 +181,7 @@ class Queries:
     async def resume_points(self) -> Mapping[StreamKey, int]:
         """Return where each stream ended: trade id, quote or book sequence, open time of the last closed candle.
 
+        Of funding the settlement (int ns) that the last estimate was for.
         Trades of a numbering of their own are under the channel
         `trade@<id_space>`; ids that are no numbers are left out.
         """

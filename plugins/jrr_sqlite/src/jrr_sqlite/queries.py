@@ -102,19 +102,22 @@ _LAST = {
     "quotes": "'quote'",
     "book_deltas": "'book'",
     "candles": "'candle_' || s.part",
+    "funding_rates": "'funding'",
 }
 _LAST_POSITION = {
     "trades": "SELECT max(trade_id) FROM stored_trades WHERE stream = s.id AND trade_id < ''",
     "quotes": "SELECT max(position) FROM stored_quotes WHERE stream = s.id AND dated = 0",
     "book_deltas": "SELECT max(sequence) FROM stored_book_deltas WHERE stream = s.id",
     "candles": "SELECT max(open_time) FROM stored_candles WHERE stream = s.id AND closed = 1",
+    "funding_rates": "SELECT next_funding_time FROM stored_funding_rates WHERE stream = s.id AND predicted = 1 "
+    "AND next_funding_time < '' ORDER BY next_funding_time DESC LIMIT 1",
 }
 
 
 def resume_points(path: str) -> dict[StreamKey, int]:
     """Return where each stream ended: trade id, quote or book sequence, open time of the last closed candle.
 
-    Trades of a numbering of their own are under the channel `trade@<id_space>`;
+    Of funding the settlement (int ns) that the last estimate was for. Trades of a numbering of their own are under the channel `trade@<id_space>`;
     ids that are no numbers are left out. Raises as `connect` does.
     """
     points: dict[StreamKey, int] = {}
