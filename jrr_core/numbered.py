@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from .coverage import NO_EVENT
 from .events import Backfilled, Candle, Gap, Message
 from .frame import Hole
 from .holes import Missing, Numbers
@@ -213,7 +214,7 @@ class Numbered:
         if reason is None and top is not None and first <= top + self.numbers.step <= last:
             self.numbers.top = last
             events += self._in_turn()
-        return [*events, *self.settle(ts_recv, session, "no event bears these numbers")]
+        return [*events, *self.settle(ts_recv, session, NO_EVENT)]
 
     def _begin(self, first: int, last: int) -> int | None:
         """Start behind what a store has, and return that; None where the event itself is the beginning."""

@@ -35,7 +35,7 @@ WITHIN = {
     "continuity": {"lead", "stream", "track", "tracks"},
     "intake": {"continuity", "counters", "coverage", "journal", "stream"},
     "lead": {"track"},
-    "numbered": {"holes"},
+    "numbered": {"coverage", "holes"},
     "silence": {"intake", "journal"},
     "stocktake": {"plan"},
     "stream": {"track"},

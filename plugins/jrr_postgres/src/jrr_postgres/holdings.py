@@ -56,7 +56,7 @@ _NUMBERS = {
     "candles": ("'candle_' || s.part", "open_time", "closed", "open_time"),
     "funding_rates": ("'funding'", "next_funding_time", "predicted AND next_funding_time IS NOT NULL", "ts_event"),
 }
-"""By relation: the channel over `s`, the column of the number, the rows that have one, the column that puts one last."""
+"""By relation: the channel over `s`, the column of the number, the rows that have one, what puts one last."""
 
 
 def _row_tables(table: Table) -> Iterator[str]:

@@ -117,8 +117,9 @@ _LAST_POSITION = {
 def resume_points(path: str) -> dict[StreamKey, int]:
     """Return where each stream ended: trade id, quote or book sequence, open time of the last closed candle.
 
-    Of funding the settlement (int ns) that the last estimate was for. Trades of a numbering of their own are under the channel `trade@<id_space>`;
-    ids that are no numbers are left out. Raises as `connect` does.
+    Of funding the settlement (int ns) that the last estimate was for. Trades
+    of a numbering of their own are under the channel `trade@<id_space>`; ids
+    that are no numbers are left out. Raises as `connect` does.
     """
     points: dict[StreamKey, int] = {}
     with reading(path) as connection:
