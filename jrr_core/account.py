@@ -40,6 +40,7 @@ class Account:
                 (counters.dropped, "events dropped"),
                 (counters.quarantined, "events refused, kept in quarantine"),
                 (drain.pending, "events not stored"),
+                (counters.spooled, "events left in the spool: the next `jrr run` stores them, or `jrr spool drain`"),
             ):
                 if count:
                     found.append(f"{drain.sink.name}: {count} {what}")
@@ -101,9 +102,10 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
 
 def _sink(drain: Drain) -> dict[str, Any]:
     return {
-        "state": drain.state,
+        "state": "spooling" if drain.state == "ok" and drain.spooling else drain.state,
         **asdict(drain.counters),
         "pending": drain.pending,
+        "spool_bytes": drain.spool_bytes,
         "lag_s": drain.lag_s,
         "latency_p50_s": drain.latency.quantile_s(0.5),
         "latency_p99_s": drain.latency.quantile_s(0.99),

@@ -1,15 +1,17 @@
 """The bounded buffer between the bus and one reader: O(1) to put, never blocks, taken in batches.
 
 When it is full, market events are dropped, counted, and summed up as one Gap
-per stream that the reader gets once there is room. What jrr says about streams
-(Connected, Gap ...) is always kept: it is rare and tells what was lost.
+per stream that the reader gets once half of it is free: one for a whole outage.
+What jrr says about streams (Connected, Gap ...) is always kept: it is rare and
+tells what was lost. While a spool takes what waits, the buffer is cut from the
+front by that instead of being taken from.
 """
 
 import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import define
@@ -48,6 +50,10 @@ class Buffer:
         self._now_ns = now_ns
         # A reader is woken when a batch is full, or when no more will fit.
         self._full_at = min(policy.max_rows, capacity)
+        # Beyond this a spool takes over, if there is one.
+        self._much_at = max(capacity // 4, 1) + 1
+        # The next of the two lengths that somebody waits for.
+        self._notice_at: float = min(self._full_at, self._much_at)
         self._oldest_s = 0.0
         self._taken_s = -math.inf
         self._items: list[Any] = []
@@ -56,6 +62,7 @@ class Buffer:
         self._enough = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._much = asyncio.Event()
         self._closing = asyncio.Event()
         self.closed = False
 
@@ -74,8 +81,8 @@ class Buffer:
         if waiting == 0:
             self._oldest_s = time.monotonic()
             self._some.set()
-        elif waiting + 1 == self._full_at:
-            self._enough.set()
+        elif waiting + 1 >= self._notice_at:
+            self._notice()
 
     async def take(self) -> list[Any]:
         """Return the next batch, by size or age; empty only when closed and drained."""
@@ -90,13 +97,53 @@ class Buffer:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
                     await self._enough.wait()
-        batch = self._items[: self._policy.max_rows]
-        del self._items[: self._policy.max_rows]
+        batch = self.cut(self._policy.max_rows)
+        self._taken_s = self._oldest_s
+        self.relieved()
+        return batch
+
+    def cut(self, count: int) -> list[Any]:
+        """Remove and return the first `count` events, or as many as there are, waiting for none."""
+        batch = self._items[:count]
+        del self._items[:count]
         # What stays came while a batch was waiting already: counting its age from here is near enough.
-        self._taken_s = self._oldest_s = time.monotonic()
-        self._report_lost()
+        self._oldest_s = time.monotonic()
+        self._notice()
         self._room.set()
         return batch
+
+    def give_back(self, events: Sequence[Any]) -> None:
+        """Put events that were cut off in front again, where they stood."""
+        self._items[:0] = events
+        self._notice()
+        if self._items:
+            self._some.set()
+
+    def relieved(self) -> None:
+        """Report what was lost if there is room again; after a cut that was for good."""
+        if len(self._items) <= self._capacity // 2:
+            self._report_lost()
+
+    @property
+    def much(self) -> bool:
+        """Whether more than a quarter of the capacity waits."""
+        return len(self._items) >= self._much_at
+
+    async def pressed(self, seconds: float) -> None:
+        """Return when more than a quarter of the capacity waits, or after `seconds`."""
+        self._much.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._much.wait()
+
+    def _notice(self) -> None:
+        """Wake whom the length concerns, and find the next length that concerns somebody."""
+        waiting = len(self._items)
+        if waiting >= self._full_at:
+            self._enough.set()
+        if waiting >= self._much_at:
+            self._much.set()
+        self._notice_at = min([at for at in (self._full_at, self._much_at) if at > waiting], default=math.inf)
 
     def _due_s(self) -> float:
         """Return when what waits is to be taken, full batch or not."""

@@ -1,8 +1,11 @@
 """Puts a Manager together from plugins and settings."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from attrs import asdict, evolve
 
 from .bus import Bus
 from .capture import Capture
@@ -23,6 +26,7 @@ from .plugins import Plugins
 from .quarantine import Quarantine
 from .session import Surroundings
 from .sink import Sink
+from .spool import Spool, SpoolSettings, folder_of
 from .stream import StreamBoard
 from .subscription import Subscription
 
@@ -86,11 +90,23 @@ class ManagerBuilder:
         self._subscribers[name] = {**self._config.subscribers.get(name, {}), **settings}
         return self
 
+    def set_spool(self, **settings: Any) -> "ManagerBuilder":
+        """Set where and how much is kept on disk while a sink is away: settings of `[spool]`; `path=""` for nowhere.
+
+        Raises ConfigError for unknown settings.
+        """
+        raw = {**asdict(self._config.spool), **settings}
+        self._config = evolve(self._config, spool=structure(SpoolSettings, raw, "spool"))
+        return self
+
     async def build(self) -> Manager:
         """Return the Manager, not yet started; raises ConfigError for settings that do not fit."""
         config, bus = self._config, Bus()
         quarantine = Quarantine(Path(config.run.quarantine), config.run.quarantine_max_bytes)
-        drains = [drain_from(bus, sink, config.run.buffer_events, quarantine.keep) for sink in self.sinks()]
+        drains = [
+            drain_from(bus, sink, config.run.buffer_events, quarantine.keep, spool)
+            for sink, spool in self.spooled_sinks()
+        ]
         capture = Capture(config.capture) if config.capture.path else None
         budgets: dict[str, Budget] = {}
         exchanges = {
@@ -106,6 +122,14 @@ class ManagerBuilder:
     def sinks(self) -> Sequence[Sink]:
         """Return the sinks added, or the installed ones that need no set-up; none is opened."""
         return self._sinks or self._embedded()
+
+    def spooled_sinks(self) -> Iterator[tuple[Sink, Spool | None]]:
+        """Yield each sink with its spool, None where there is to be none; the folder of a second "x" is "x-2"."""
+        settings, seen = self._config.spool, Counter[str]()
+        for sink in self.sinks():
+            seen[sink.name] += 1
+            own = sink.name if seen[sink.name] == 1 else f"{sink.name}-{seen[sink.name]}"
+            yield sink, Spool(folder_of(settings.path, own), settings) if settings.path else None
 
     def _add_named(self, name: str, settings: dict[str, Any]) -> "ManagerBuilder":
         dashed = name.replace("_", "-")

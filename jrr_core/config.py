@@ -18,11 +18,13 @@ from .dotenv import read_dotenv
 from .errors import ConfigError
 from .plan import PlanSettings
 from .setting import setting
+from .spool import SpoolSettings
 from .structure import Section, Text, nearest, structure
 from .subscription import CHANNELS, Subscription, short_channels
 
 __all__ = [
-    "CaptureSettings", "Config", "LogSettings", "RunSettings", "duration_s", "load_config", "structure",
+    "CaptureSettings", "Config", "LogSettings", "RunSettings", "SpoolSettings", "duration_s", "load_config",
+    "structure",
 ]  # fmt: skip
 
 FILE = "jrr.toml"
@@ -44,10 +46,14 @@ class RunSettings:
     """The section `[run]`."""
 
     stop_timeout_s: float = setting(
-        10.0, "Seconds the sinks have at stop to store what is buffered.", validator=validators.ge(0)
+        10.0,
+        "Seconds the sinks have at stop to store what is buffered; the rest goes to the spool.",
+        validator=validators.ge(0),
     )
     buffer_events: int = setting(
-        200_000, "Events kept in memory per sink while it is slow or away.", validator=validators.ge(1)
+        200_000,
+        "Events kept in memory per sink while it is slow or away; beyond a quarter of them the spool takes over.",
+        validator=validators.ge(1),
     )
     quarantine: str = setting(
         ".jrr/quarantine", "Folder that keeps refused frames and rows; made when it is first needed."
@@ -75,6 +81,7 @@ class Config:
     capture: CaptureSettings = Factory(CaptureSettings)
     log: LogSettings = Factory(LogSettings)
     run: RunSettings = Factory(RunSettings)
+    spool: SpoolSettings = Factory(SpoolSettings)
     plan: PlanSettings = Factory(PlanSettings)
 
 

@@ -349,8 +349,4 @@ class Manager:
         for task in self._readers:
             task.cancel()
         await draining
-        for drain in self.drains:
-            left = drain.give_up()
-            if left:
-                say(logging.ERROR, "left_unstored", f"{drain.sink.name}: stopped with {left} events not stored",
-                    sink=drain.sink.name, count=left)  # fmt: skip
+        await asyncio.gather(*[drain.give_up() for drain in self.drains])

@@ -114,7 +114,7 @@ def test_other_tools_variables_are_left_alone(folder: Path) -> None:
     [
         ("plugins = ", "not valid TOML"),
         ("a = 1\nb = [1,,2]", "line 2, column"),
-        ("spool = 1", "unknown key 'spool'; known: plugins, subscribe"),
+        ("weather = 1", "unknown key 'weather'; known: plugins, subscribe"),
         ("[sink.x]\na=1", "unknown key 'sink'; did you mean sinks?"),
         ("plugins = 'one'", "plugins = 'one' is not a list"),
         ("plugins = [1]", "plugins = 1 is not text"),
@@ -152,7 +152,7 @@ def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, said: str
     [
         ("run.buffer_events=many", "--set run.buffer_events: run.buffer_events = 'many' is not a whole number"),
         ("run.buffer_events=0", "--set run.buffer_events: run: 'buffer_events' must be >= 1"),
-        ("spool.x=1", "--set spool.x: unknown key 'spool'"),
+        ("weather.x=1", "--set weather.x: unknown key 'weather'"),
         ("plugins.x=1", "--set plugins.x: plugins is not a table"),
         ("run..x=1", "write KEY=VALUE"),
         ("=1", "write KEY=VALUE"),

@@ -76,7 +76,7 @@ def sends(*frames: str) -> Script:
 async def managed(server: ToyServer, sink: MemorySink, cls: type[BaseWebSocketConnector] = TinyConnector) -> Manager:
     plugins = Plugins([Plugin("tiny", "jrr-tiny", "1", connectors=(cls,))])
     config = Config(exchanges={"tiny": {"ws_url": server.url}})
-    return await ManagerBuilder(plugins=plugins, config=config).add_sink(sink).build()
+    return await ManagerBuilder(plugins=plugins, config=config).add_sink(sink).set_spool(path="").build()
 
 
 def connector(cls: type[BaseWebSocketConnector] = TinyConnector) -> BaseWebSocketConnector:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "replay": "Run a capture or recorded frames into a store.",
     "coverage": "Show what a store holds and what is missing.",
     "audit": "Compare stored rows with what the store says is missing.",
+    "spool": "Show or store what waits on disk for a store.",
     "query": "Ask a store: trades, candles, books, what is missing.",
     "simulate": "Serve a simulated exchange.",
 }

@@ -15,6 +15,7 @@ from ..capture import CaptureSettings
 from ..config import LogSettings, RunSettings, SubscribeTable
 from ..plan import PlanSettings
 from ..plugins import Plugins
+from ..spool import SpoolSettings
 
 _HEAD = """\
 # Configuration
@@ -65,6 +66,7 @@ def page(plugins: Plugins) -> str:
         for title, cls in (
             ("[[subscribe]]", SubscribeTable),
             ("[run]", RunSettings),
+            ("[spool]", SpoolSettings),
             ("[capture]", CaptureSettings),
             ("[log]", LogSettings),
             ("[plan]", PlanSettings),

@@ -25,6 +25,7 @@ COMMANDS = [
     "replay",
     "coverage",
     "audit",
+    "spool",
     "query",
     "simulate",
 ]
@@ -72,7 +73,7 @@ def test_a_plugin_whose_commands_fail_is_warned_of(folder: Path, install: Instal
         (("run", "--subscribe", "nonsense"), 2, "not of the form exchange:channel:symbol"),
         (("run", "--plugins", "toy", "--subscribe", "toy:trade:A", "--for", "soon"), 2, "is not a duration"),
         (("run", "-c", "missing.toml"), 2, "cannot read the configuration missing.toml: No such file"),
-        (("run", "--set", "spool.x=1"), 2, "unknown key 'spool'"),
+        (("run", "--set", "weather.x=1"), 2, "unknown key 'weather'"),
         (("check", "--set", "log.level=loud"), 2, "log.level = 'loud' is not one of debug"),
         (("instruments", "toy", "--plugins", "toy"), 2, "toy has no list of instruments"),
         (("instruments", "toy", "--set", "exchanges.toy.rest_url=http://127.0.0.1:9"), 1, "cannot reach 127.0.0.1:9"),

@@ -23,7 +23,7 @@ def stats(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 async def _collected(file: Path) -> dict[str, Any]:
     """Return the stats of a short run that has an exchange, a stream, a sink and a subscriber."""
     async with Simulator(SpotScript, rate=100) as simulator:
-        builder = ManagerBuilder(StorageConfig(path=str(file)))
+        builder = ManagerBuilder(StorageConfig(path=str(file))).set_spool(path=str(file.with_name("spool")))
         builder.add_exchange("binance", ws_url=simulator.ws_url, rest_url=simulator.rest_url)
         manager = await builder.build()
         await manager.subscribe(["binance:trade:BTCUSDT"])

@@ -55,7 +55,7 @@ def test_the_store_holds_exactly_what_was_sent(
         sink = PostgresSink(StorageConfig(dsn=own_server.dsn("market"), compact=False))
         wanted = [Subscription.parse(text) for text in STREAMS]
         async with simulated(["binance"], rate=500, run_s=3.0, truth_file=tmp_path / "truth.jsonl") as market:
-            builder = ManagerBuilder().add_sink(sink)
+            builder = ManagerBuilder().add_sink(sink).set_spool(path=str(tmp_path / "spool"))
             builder.add_exchange("binance", ws_url=market.ws_urls["binance"], rest_url=market.rest_urls["binance"])
             manager = await builder.build()
             await manager.subscribe(wanted)
