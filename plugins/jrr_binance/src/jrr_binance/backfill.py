@@ -15,7 +15,7 @@ from jrr_core.events import Message
 from jrr_core.frame import Absent, Frame, Hole, HttpGet, Request
 
 from . import messages
-from .history import Aggregates, Answer, Candles, Funding, LatestTrades, OldTrades, Source
+from .history import MOST_ROWS, Aggregates, Answer, Candles, Funding, LatestTrades, OldTrades, Source
 from .pages import TAG, Page, absent
 from .products import Product
 
@@ -34,14 +34,16 @@ _TOO_OLD = -4166
 class Backfill:
     """The way to the past of one product.
 
-    `history_url` is the REST address that serves old trades. `ask` takes
-    requests; None where nobody could answer them (replay).
+    `history_url` is the REST address that serves old trades; `ask` takes
+    requests. In a replay nobody could answer a GET: none is made, and what
+    recorded answers show to be absent is said.
     """
 
     def __init__(
-        self, product: Product, rest_url: str, history_url: str, ask: Callable[[Request], None] | None
+        self, product: Product, rest_url: str, history_url: str, ask: Callable[[Request], None], replay: bool
     ) -> None:
         """Nothing is remembered from hole to hole: see `pages`."""
+        self._replay = replay
         self._product = product
         self._rest_url, self._history_url = rest_url, history_url
         self._ask = ask
@@ -53,7 +55,7 @@ class Backfill:
     def refill(self, hole: Hole) -> bool:
         """Ask for the beginning of a hole; see `Refilling.refill`."""
         name = self._source_of(hole)
-        if name is None or self._ask is None:
+        if name is None or self._replay:
             return False
         self._request(Page(name, hole))
         return True
@@ -66,7 +68,7 @@ class Backfill:
             if hole.id_space is not None or product.trades_weight is None:
                 return None
             # One request to a host that serves the newest trades alone, if it may have them all.
-            near = self._history_url != self._rest_url and hole.count <= 1000
+            near = self._history_url != self._rest_url and hole.last - hole.first < MOST_ROWS
             return LatestTrades.name if near else OldTrades.name
         if hole.channel == "funding":
             return Funding.name if product.funding is not None else None
@@ -88,8 +90,7 @@ class Backfill:
         except ParseError as error:
             self._again(page, f"the exchange's answer is none: {error}")
             raise
-        if self._ask is not None:
-            self._follow(page, source, answer)
+        self._follow(page, source, answer)
         return answer.events
 
     def _refused(self, page: Page, frame: Frame) -> None:
@@ -161,7 +162,7 @@ class Backfill:
             self._request(rest)
 
     def _request(self, page: Page, after_s: float = 0.0) -> None:
-        if self._ask is None:
+        if self._replay:
             return
         source = self._sources[page.source]
         base = self._history_url if page.source == OldTrades.name else self._rest_url
@@ -170,5 +171,4 @@ class Backfill:
         self._ask(HttpGet(url, page.tag, weight, pool, after_s, patient=True))
 
     def _say_absent(self, hole: Hole, reason: str | None) -> None:
-        if self._ask is not None:
-            self._ask(Absent(hole, reason))
+        self._ask(Absent(hole, reason))

@@ -20,7 +20,7 @@ from .products import Product
 
 _MS = 1_000_000
 # Of trades, aggregates, klines and funding rates alike (fact sheet of 2026-11-22, documentation).
-_MOST_ROWS = 1000
+MOST_ROWS = 1000
 # The shortest time between two settlements.
 _HOUR_NS = 3600 * 10**9
 
@@ -71,7 +71,7 @@ class _Ids:
         self._product = product
 
     def window(self, hole: Hole) -> Sequence[int]:
-        return range(hole.first, min(hole.last, hole.first + _MOST_ROWS - 1) + 1)
+        return range(hole.first, min(hole.last, hole.first + MOST_ROWS - 1) + 1)
 
     def behind(self, hole: Hole, number: int) -> int:
         return number + 1
@@ -111,7 +111,7 @@ class LatestTrades(OldTrades):
 
     def query(self, hole: Hole) -> str:
         """Ask for as many as there are: they cannot be chosen."""
-        return f"symbol={quote(hole.symbol)}&limit={_MOST_ROWS}"
+        return f"symbol={quote(hole.symbol)}&limit={MOST_ROWS}"
 
 
 class Aggregates(_Ids):
@@ -151,7 +151,7 @@ class Candles:
 
     def window(self, hole: Hole) -> Sequence[int]:
         """As many open times as an answer has rows, but for the one that proves the last closed."""
-        return Grid.of(hole.channel).times(hole, _MOST_ROWS - 1, self._product.candle_span_ns)
+        return Grid.of(hole.channel).times(hole, MOST_ROWS - 1, self._product.candle_span_ns)
 
     def behind(self, hole: Hole, number: int) -> int:
         """The next open time."""
@@ -199,7 +199,7 @@ class Funding:
 
     def window(self, hole: Hole) -> Sequence[int]:
         """The bounds of what an answer has room for: settlements are an hour apart or more."""
-        end = min(hole.last, hole.first + (_MOST_ROWS - 1) * _HOUR_NS)
+        end = min(hole.last, hole.first + (MOST_ROWS - 1) * _HOUR_NS)
         return sorted({hole.first, end})
 
     def behind(self, hole: Hole, number: int) -> int:
@@ -214,7 +214,7 @@ class Funding:
         """Settlements are listed a few ms late."""
         last = self.window(hole)[-1]
         return (
-            f"symbol={quote(hole.symbol)}&startTime={hole.first // _MS}&endTime={last // _MS + 999}&limit={_MOST_ROWS}"
+            f"symbol={quote(hole.symbol)}&startTime={hole.first // _MS}&endTime={last // _MS + 999}&limit={MOST_ROWS}"
         )
 
     def weight(self, hole: Hole) -> tuple[str, int]:

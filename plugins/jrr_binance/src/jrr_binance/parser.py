@@ -117,9 +117,9 @@ class Parser:
         self._trade_ids: dict[str, TradeIds] = {}
         self._agg_ids: dict[str, TradeIds] = {}
         rest_url = rest_url.rstrip("/")
-        ask = None if self._replay else self._ask
-        self._books = books.Books(product, rest_url, depth_limit, ask)
-        self._backfill = backfill.Backfill(product, rest_url, history_url.rstrip("/") or rest_url, ask)
+        self._books = books.Books(product, rest_url, depth_limit, None if self._replay else self._ask)
+        history_url = history_url.rstrip("/") or rest_url
+        self._backfill = backfill.Backfill(product, rest_url, history_url, self._ask, self._replay)
         self._polls = polls.Polls(product, rest_url, open_interest_s)
         self._takers: dict[Payload, Callable[[Route, Data, int], Sequence[Message]]] = {
             "trade": self._trade if product.linked else self._dense_trade,

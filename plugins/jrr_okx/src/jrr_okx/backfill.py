@@ -37,17 +37,22 @@ _SOURCES: dict[str, Source] = {
 
 
 class Backfill:
-    """The way to the past; `ask` takes requests, None where nobody could answer them (replay)."""
+    """The way to the past; `ask` takes requests.
 
-    def __init__(self, rest_url: str, ask: Callable[[Request], None] | None) -> None:
+    In a replay nobody could answer a GET: none is made, and what recorded
+    answers show to be absent is said.
+    """
+
+    def __init__(self, rest_url: str, ask: Callable[[Request], None], replay: bool) -> None:
         """Nothing is remembered from hole to hole: see `pages`."""
+        self._replay = replay
         self._rest_url = rest_url.rstrip("/")
         self._ask = ask
 
     def refill(self, hole: Hole) -> bool:
         """Ask for the beginning of a hole; see `Refilling.refill`."""
         path = _path_of(hole)
-        if path is None or self._ask is None:
+        if path is None or self._replay:
             return False
         self._request(Page(path, hole))
         return True
@@ -70,8 +75,7 @@ class Backfill:
         if answer is None:
             self._refused(page, frame.status, refused)
             return ()
-        if self._ask is not None:
-            self._follow(page, source, answer)
+        self._follow(page, source, answer)
         return answer.events
 
     def _refused(self, page: Page, status: int, refused: Refusal | None) -> None:
@@ -137,20 +141,19 @@ class Backfill:
             self._request(rest)
 
     def _request(self, page: Page, after_s: float = 0.0) -> None:
-        if self._ask is not None:
+        if not self._replay:
             source = _SOURCES[page.source]
             url = f"{self._rest_url}{source.path}?{source.query(page.hole)}"
             self._ask(HttpGet(url, page.tag, 1, source.pool, after_s, patient=True))
 
     def _say_absent(self, hole: Hole, reason: str) -> None:
-        if self._ask is not None:
-            self._ask(Absent(hole, reason))
+        self._ask(Absent(hole, reason))
 
 
 def _path_of(hole: Hole) -> str | None:
     """Return the endpoint to ask first: the newest of its kind where it may have it all."""
     if hole.channel == "trade" and hole.id_space in (None, "fill"):
-        return LatestTrades.path if hole.count <= MOST_TRADES else OldTrades.path
+        return LatestTrades.path if hole.last - hole.first < MOST_TRADES else OldTrades.path
     if hole.channel == "funding":
         return Funding.path
     if hole.channel.startswith("candle_") and hole.channel.removeprefix("candle_") in BAR_OF:

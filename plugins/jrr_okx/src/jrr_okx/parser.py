@@ -56,7 +56,7 @@ class OkxParser:
             self._remember([topic])
         self._streams = {key: self._open(topic) for key, topic in self._topics.items()}
         self._by_head: dict[Payload, Stream] = {}
-        self._backfill = backfill.Backfill(rest_url, None if self._replaying else self._ask)
+        self._backfill = backfill.Backfill(rest_url, self._ask, self._replaying)
 
     def _ask(self, request: Request) -> None:
         self.requests.append(request)
