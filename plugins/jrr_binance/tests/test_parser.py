@@ -9,7 +9,7 @@ from jrr_binance.parser import Parser
 
 from jrr_core.errors import ParseError
 from jrr_core.events import BookDelta, BookSnapshot, FundingRate, Message
-from jrr_core.frame import Acked, Frame, HttpGet, Refused, Rotate
+from jrr_core.frame import Absent, Acked, Frame, Hole, HttpGet, Refused, Rotate
 from jrr_core.subscription import Subscription
 
 S = 10**9
@@ -142,17 +142,32 @@ def test_microseconds_are_understood() -> None:
 def test_aggregate_and_single_trades_are_numbered_apart() -> None:
     parser = live("binance:btcusdt@trade", "binance:btcusdt@aggTrade")
     agg = TRADE | {"e": "aggTrade", "a": 900, "f": 7, "l": 7}
-    assert [e.type for e in read(parser, wrapped("btcusdt@trade", TRADE))] == ["trade"]
-    assert [e.type for e in read(parser, wrapped("btcusdt@aggTrade", agg))] == ["trade"]
-    assert [e.type for e in read(parser, wrapped("btcusdt@aggTrade", agg | {"a": 902}))] == ["gap", "trade"]
-    assert [e.type for e in read(parser, wrapped("btcusdt@trade", TRADE | {"t": 8}))] == ["trade"]
+    spaces = [
+        event.data["id_space"]
+        for stream, row in (("btcusdt@trade", TRADE), ("btcusdt@aggTrade", agg))
+        for event in read(parser, wrapped(stream, row))
+    ]
+    assert spaces == [None, "agg"]
 
 
-def test_holes_in_futures_trade_ids_are_ordinary() -> None:
-    parser = live("binance-usdm:btcusdt@trade")
-    for number in (5, 9):
-        row = TRADE | {"t": number, "X": "MARKET"}
-        assert [event.type for event in read(parser, wrapped("btcusdt@trade", row))] == ["trade"]
+def test_ids_used_up_without_a_trade_are_absent_where_ids_leave_none_out() -> None:
+    used_up = TRADE | {"p": "0", "q": "0"}
+    parser = live("binance:btcusdt@trade", "binance:btcusdt@aggTrade")
+    assert read(parser, wrapped("btcusdt@trade", used_up)) == ()
+    assert read(parser, wrapped("btcusdt@aggTrade", used_up | {"e": "aggTrade", "a": 900, "f": 7, "l": 7})) == ()
+    assert parser.requests == [
+        Absent(Hole("trade", "BTCUSDT", None, 7, 7, 1)), Absent(Hole("trade", "BTCUSDT", "agg", 900, 900, 1)),
+    ]  # fmt: skip
+    futures = live("binance-usdm:btcusdt@trade")
+    assert read(futures, wrapped("btcusdt@trade", used_up | {"X": "NA"})) == ()
+    assert futures.requests == []
+
+
+def test_trades_are_numbered_as_each_product_does() -> None:
+    numbering = {exchange: connector.trade_numbering for exchange, connector in CONNECTORS.items()}
+    assert numbering == {
+        "binance": {None: "each", "agg": "each"}, "binance-usdm": {"agg": "each"}, "binance-coinm": {"agg": "each"},
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

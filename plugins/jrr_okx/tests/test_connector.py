@@ -166,3 +166,7 @@ def test_requests_name_their_topics_and_stay_small() -> None:
 def test_addresses_may_be_another_servers() -> None:
     (plan,) = plans_of("trade:BTC-USDT", ws_url="ws://127.0.0.1:9/", rest_url="http://127.0.0.1:9")
     assert plan.url == "ws://127.0.0.1:9/ws/v5/public"
+
+
+def test_merged_trades_cover_as_many_ids_as_fills_and_single_ones_one() -> None:
+    assert OkxConnector.trade_numbering == {None: "fills", "fill": "each"}

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jrr_okx import messages
-from jrr_okx.trades import TradeStream
 
 from jrr_core.errors import ParseError
-from jrr_core.events import Gap, Message, Trade
+from jrr_core.events import Message, Trade
 from jrr_core.wire import encode
 
 RECV = 1_786_540_436_100_000_000
@@ -24,10 +23,6 @@ def push(*rows: object) -> str:
 def trade_row(trade_id: int | str, count: int | str | None = None, **changes: object) -> dict[str, object]:
     row = {"tradeId": str(trade_id), "px": "63913.4", "sz": "34.95", "side": "sell", "ts": "1786540436090"}
     return {**row, **({} if count is None else {"count": str(count)}), **changes}
-
-
-def read(stream: TradeStream, *rows: dict[str, object]) -> list[Message]:
-    return [event for row in rows for event in stream.receive(push(row), RECV)]
 
 
 def test_trade_fields_are_exact() -> None:
@@ -133,35 +128,18 @@ def test_times_fit_a_store() -> None:
         messages.moment("9223372036855")
 
 
-def test_merged_fills_continue_each_other() -> None:
-    events = read(TradeStream("X", None), trade_row(635, 1), trade_row(645, 10), trade_row(646, 1))
-    assert [event.type for event in events] == ["trade"] * 3
+def test_trades_of_one_push_are_all_read() -> None:
+    events = messages.trades("X", "fill", push(trade_row(12), trade_row(10), trade_row(11)), RECV)
+    assert [(event.trade_id, event.id_space) for event in events] == [("12", "fill"), ("10", "fill"), ("11", "fill")]
 
 
-def test_skipped_ids_are_a_gap_before_the_trade() -> None:
-    events = read(TradeStream("X", None), trade_row(635, 1), trade_row(645, 7, ts="1786540437000"))
-    assert [event.type for event in events] == ["trade", "gap", "trade"]
-    gap = events[1]
-    assert isinstance(gap, Gap)
-    assert (gap.what, gap.count, gap.sequences) == ("trade", 3, (636, 638))
-    assert (gap.ts_from, gap.ts_to) == (1_786_540_436_090_000_000, 1_786_540_437_000_000_000)
-
-
-def test_repeated_and_older_trades_are_no_gap() -> None:
-    rows = [trade_row(number, 1) for number in (700, 700, 650, 701, 699, 702)]
-    assert [event.type for event in read(TradeStream("X", None), *rows)] == ["trade"] * 6
-
-
-def test_trades_of_one_push_are_taken_in_order_of_their_ids() -> None:
-    stream = TradeStream("X", "fill")
-    events = stream.receive(push(trade_row(12), trade_row(10), trade_row(11)), RECV)
-    assert [event.data["trade_id"] for event in events] == ["10", "11", "12"]
+@pytest.mark.parametrize(("trade_id", "count"), [(0, 1), (9, 10), (645, 10)])
+def test_fills_before_the_first_id_are_the_most_there_can_be(trade_id: int, count: int) -> None:
+    (trade,) = messages.trades("X", None, push(trade_row(trade_id, count)), RECV)
+    assert trade.count == count
 
 
 @pytest.mark.parametrize("row", [trade_row("x1"), trade_row(""), trade_row(5, 7), trade_row(5, 0)])
-def test_trades_that_cannot_be_are_refused_and_leave_no_trace(row: dict[str, object]) -> None:
-    stream = TradeStream("X", None)
-    read(stream, trade_row(100, 1))
+def test_trades_that_cannot_be_are_refused(row: dict[str, object]) -> None:
     with pytest.raises(ParseError):
-        read(stream, row)
-    assert [event.type for event in read(stream, trade_row(101, 1))] == ["trade"]
+        messages.trades("X", None, push(row), RECV)

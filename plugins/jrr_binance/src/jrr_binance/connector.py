@@ -7,7 +7,7 @@ from zlib import crc32
 
 from attrs import Factory, define, evolve
 
-from jrr_core.connector import ExchangeSettings, Limits, Rate, SessionPlan
+from jrr_core.connector import ExchangeSettings, Limits, Numbering, Rate, SessionPlan
 from jrr_core.errors import ConfigError
 from jrr_core.frame import Frame, HttpGet, Send
 from jrr_core.instrument import Instrument
@@ -122,8 +122,12 @@ class _Say:
 
 
 class _Connector:
-    """What the three products share; a subclass names its product and settings."""
+    """What the three products share; a subclass names its product and settings.
 
+    Ids of futures' single trades have holes by nature: aggregates alone leave none out.
+    """
+
+    trade_numbering: ClassVar[Mapping[str | None, Numbering]] = {"agg": "each"}
     exchange: ClassVar[str]
     Settings: ClassVar[type[ExchangeSettings]]
     simulator: ClassVar[str | None]
@@ -226,6 +230,7 @@ class _Connector:
 class Spot(_Connector):
     """Binance spot."""
 
+    trade_numbering: ClassVar[Mapping[str | None, Numbering]] = {None: "each", "agg": "each"}
     exchange = "binance"
     Settings: ClassVar[type[ExchangeSettings]] = SpotSettings
     simulator: ClassVar[str | None] = "jrr_binance.simulator:SpotScript"

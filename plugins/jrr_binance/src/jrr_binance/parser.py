@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from attrs import define
 
 from jrr_core.errors import ParseError
-from jrr_core.events import Message, Trade
-from jrr_core.frame import Acked, Frame, Hole, Refused, Request, Rotate
+from jrr_core.events import Message
+from jrr_core.frame import Absent, Acked, Frame, Hole, Refused, Request, Rotate
 from jrr_core.subscription import Subscription
 from jrr_core.wire import Raw, Struct, decoder
 
 from . import backfill, books, messages, polls, streams
 from .products import Payload, Product
 from .streams import Stream
-from .trade_ids import TradeIds
 
 # Streams remembered in replay, where names come from the file: no file of lines can grow it further.
 _MOST_ROUTES = 50_000
@@ -114,15 +113,13 @@ class Parser:
         self._replay = wanted is None
         self._routes: dict[str, Route] = {}
         self._bare_routes: dict[tuple[Payload, str], Route] = {}
-        self._trade_ids: dict[str, TradeIds] = {}
-        self._agg_ids: dict[str, TradeIds] = {}
         rest_url = rest_url.rstrip("/")
         self._books = books.Books(product, rest_url, depth_limit, None if self._replay else self._ask)
         history_url = history_url.rstrip("/") or rest_url
         self._backfill = backfill.Backfill(product, rest_url, history_url, self._ask, self._replay)
         self._polls = polls.Polls(product, rest_url, open_interest_s)
         self._takers: dict[Payload, Callable[[Route, Data, int], Sequence[Message]]] = {
-            "trade": self._trade if product.linked else self._dense_trade,
+            "trade": self._trade,
             "aggTrade": self._agg_trade,
             "blockTrade": self._block_trade,
             "bookTicker": self._quote,
@@ -249,7 +246,7 @@ class Parser:
         else:
             raise ParseError("neither a stream payload nor an answer to a request")
 
-    # One method per payload: typed decode, the pure function of `messages`, then what needs memory.
+    # One method per payload: typed decode, the pure function of `messages`, then what needs memory (books, polls).
 
     def _mine(self, st: int | None, symbol: str) -> bool:
         """Whether a row is of this product: all-market streams of either futures host carry both families."""
@@ -259,25 +256,20 @@ class Parser:
         return self._product.st is None or st == self._product.st
 
     def _trade(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
-        event = messages.trade(messages.read_trade(data), self._exchange, ts_recv)
-        return () if event is None else (event,)
-
-    def _dense_trade(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
         row = messages.read_trade(data)
-        return self._dense(self._trade_ids, row.t, row.s, messages.trade(row, self._exchange, ts_recv))
+        event = messages.trade(row, self._exchange, ts_recv)
+        return self._unused(row.s, None, row.t) if event is None else (event,)
 
     def _agg_trade(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
         row = messages.read_agg_trade(data)
-        return self._dense(self._agg_ids, row.a, row.s, messages.agg_trade(row, self._exchange, ts_recv))
+        event = messages.agg_trade(row, self._exchange, ts_recv)
+        return self._unused(row.s, "agg", row.a) if event is None else (event,)
 
-    def _dense(self, known: dict[str, TradeIds], trade_id: int, symbol: str, event: Trade | None) -> Sequence[Message]:
-        ids = known.get(symbol)
-        if ids is None:
-            ids = known[symbol] = TradeIds()
-        if event is None:
-            ids.skip(trade_id)
-            return ()
-        return ids.take(event, trade_id)
+    def _unused(self, symbol: str, space: str | None, trade_id: int) -> Sequence[Message]:
+        """Say that an id is used up without a trade; where ids have holes by nature nobody waits for it."""
+        if space is not None or not self._product.linked:
+            self._ask(Absent(Hole("trade", symbol, space, trade_id, trade_id, 1)))
+        return ()
 
     def _block_trade(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
         event = messages.block_trade(messages.read_trade(data), self._exchange, ts_recv)

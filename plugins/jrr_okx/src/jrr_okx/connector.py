@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from attrs import define, validators
 
-from jrr_core.connector import ExchangeSettings, Keepalive, SessionPlan
+from jrr_core.connector import ExchangeSettings, Keepalive, Numbering, SessionPlan
 from jrr_core.frame import Frame, HttpGet, Send
 from jrr_core.instrument import Instrument
 from jrr_core.setting import setting
@@ -96,6 +96,8 @@ class OkxConnector:
     simulator: ClassVar[str | None] = "jrr_okx.simulator:OkxScript"
     limits = LIMITS
     fixed_rates: ClassVar[Mapping[str, float]] = FIXED_RATES
+    # Docs, "Trades channel": `count` fills end in `tradeId`; "All trades channel": one push a fill.
+    trade_numbering: ClassVar[Mapping[str | None, Numbering]] = {None: "fills", "fill": "each"}
 
     def __init__(self, settings: OkxSettings) -> None:
         """Take an instance of `Settings`."""

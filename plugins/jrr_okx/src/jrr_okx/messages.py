@@ -93,6 +93,8 @@ _trade_push = decoder(_TradePush)
 def trades(symbol: str, space: str | None, payload: Payload, ts_recv: int) -> list[Trade]:
     """Read trades; `count` fills of one taker end in `tradeId`, source "1" is an RPI order.
 
+    A push answers the subscribing with the last known trade, which may be old.
+
     `{"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"data":[{"instId":"BTC-USDT-SWAP",
     "tradeId":"2832749645","px":"63913.4","sz":"34.95","side":"sell","ts":"1786540436090",
     "count":"10","source":"0","seqId":333793118093}]}`
@@ -107,12 +109,20 @@ def trades(symbol: str, space: str | None, payload: Payload, ts_recv: int) -> li
             decimal(row.sz),
             row.side or None,
             row.trade_id,
-            whole(row.count) if row.count else 1,
+            _fills(row),
             "rpi" if row.source == "1" else None,
             space,
         )
         for row in _trade_push(payload).data
     ]
+
+
+def _fills(row: TradeRow) -> int:
+    """Return how many fills a row is made of: the ids behind `tradeId - count` up to `tradeId`."""
+    last, count = whole(row.trade_id), whole(row.count) if row.count else 1
+    if not 1 <= count <= last + 1:
+        raise ParseError(f"trade {row.trade_id} cannot be made of {count} fills")
+    return count
 
 
 class _TopRow(Struct, rename="camel"):

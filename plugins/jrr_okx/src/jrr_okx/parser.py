@@ -20,7 +20,6 @@ from .control import Argument, answers, envelope
 from .messages import Payload
 from .products import DERIVED_DEPTHS, EXCHANGE, REST_URL, RULES
 from .topics import Topic, batches, is_target, request, request_id, topic_of
-from .trades import TradeStream
 
 Stream = Callable[[Payload, int], Sequence[Message]]
 # One entry per topic and kind of push; more than this are not one connection's topics but noise.
@@ -108,7 +107,7 @@ class OkxParser:
         """Return what reads the pushes of a topic."""
         rule, symbol = topic.rule, topic.target
         if rule.channel == "trade":
-            return TradeStream(symbol, "fill" if topic.channel == "trades-all" else None).receive
+            return partial(messages.trades, symbol, "fill" if topic.channel == "trades-all" else None)
         if rule.deep:
             return self._open_book(topic)
         if rule.channel == "liquidation":
