@@ -8,7 +8,7 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -17,15 +17,15 @@ from .buffer import Buffer
 from .bus import Bus
 from .capture import Capture
 from .counters import SinkCounters
+from .crew import Crew
 from .drain import Drain
-from .errors import ConfigError, JrrError, PluginError
+from .errors import ConfigError
 from .events import Gap, Message
 from .exchange import Exchange
-from .journal import say, say_seldom
-from .line import Line
+from .journal import say_seldom
 from .notify import Callback, CallbackSubscriber, Notified, Notifier, accepts
 from .quarantine import Quarantine
-from .sink import BatchPolicy
+from .sink import BatchPolicy, StreamKey
 from .subscription import Subscription
 
 _CALLBACK_BATCH = BatchPolicy(max_rows=1000, max_age_s=0.0)
@@ -62,11 +62,9 @@ class Manager:
         self._hurry = asyncio.Event()
         self._stopped = asyncio.Event()
         self._begun = False
-        self._running: asyncio.TaskGroup | None = None
-        self._lines: dict[Line, asyncio.Task[None]] = {}
-        self._resolvers: dict[Exchange, asyncio.Task[None]] = {}
-        self._readers: list[asyncio.Task[None]] = []
-        self._failure: JrrError | None = None
+        self._crew: Crew | None = None
+        for drain in self.drains:
+            drain.resumed = self._resume
 
     async def subscribe(self, wanted: Iterable[Subscription | str]) -> None:
         """Collect these too, before or while running.
@@ -79,7 +77,7 @@ class Manager:
             *[exchange.subscribe(subscriptions) for exchange, subscriptions in chosen.items()], return_exceptions=True
         )
         for exchange in chosen:
-            self._start_lines(exchange)
+            self._carry(exchange)
         for lines in found:
             if isinstance(lines, BaseException):
                 raise lines
@@ -97,7 +95,8 @@ class Manager:
         """
         for exchange, subscriptions in self._by_exchange(unwanted).items():
             for line in exchange.unsubscribe(subscriptions):
-                self._end_line(line)
+                if self._crew is not None:
+                    self._crew.end_line(line)
 
     def add_subscriber(self, channel: str, callback: Callback) -> None:
         """Call `callback` (sync or async) with each event of `channel`: "trade", "candle", "candle_1m", "*" ...
@@ -123,8 +122,8 @@ class Manager:
         notifier = Notifier(subscriber, buffer, counters)
         self._bus.route(subscriber.accepts, buffer.put)
         self.notifiers.append(notifier)
-        if self._running is not None and not self._stopping.is_set():
-            self._readers.append(self._spawn(self._read(notifier), f"subscriber {subscriber.name}"))
+        if self._crew is not None and not self._stopping.is_set():
+            self._crew.read(self._read(notifier), f"subscriber {subscriber.name}")
 
     async def stream(self, channel: str) -> AsyncIterator[Message]:
         """Yield each event of `channel` as it comes, until the manager stops."""
@@ -199,9 +198,6 @@ class Manager:
         """The account of the run, at any time."""
         return Account(self.exchanges.values(), self.drains, self.notifiers)
 
-    def _all_readers(self) -> list[Drain | Notifier]:
-        return [*self.drains, *self.notifiers]
-
     def _by_exchange(self, named: Iterable[Subscription | str]) -> dict[Exchange, list[Subscription]]:
         chosen: dict[Exchange, list[Subscription]] = {}
         for item in [named] if isinstance(named, str) else named:
@@ -229,23 +225,26 @@ class Manager:
         if self._stopping.is_set():
             return
         opened: list[Drain] = []
+        crew: Crew | None = None
         try:
             await self._open_sinks(opened)
             # From here on a drain opens its sink itself where that did not come about yet.
             opened = self.drains
             async with asyncio.TaskGroup() as group:
-                self._running = group
-                self._readers += [self._spawn(self._read(r), f"sink {r.sink.name}") for r in self.drains]
-                self._readers += [self._spawn(self._read(r), f"subscriber {r.subscriber.name}") for r in self.notifiers]
+                self._crew = crew = Crew(group)
+                for drain in self.drains:
+                    crew.read(self._read(drain), f"sink {drain.sink.name}")
+                for notifier in self.notifiers:
+                    crew.read(self._read(notifier), f"subscriber {notifier.subscriber.name}")
                 for exchange in self.exchanges.values():
-                    self._start_lines(exchange)
+                    self._carry(exchange)
                 try:
                     await self._wait(for_s, on_tick)
                 finally:
                     # Also when cancelled, as Ctrl-C does it to asyncio.run: what is buffered is stored first.
-                    await self._finish()
+                    await self._finish(crew)
         finally:
-            self._running = None
+            self._crew = None
             try:
                 await asyncio.gather(*[drain.close() for drain in opened])
                 self._quarantine.close()
@@ -253,8 +252,8 @@ class Manager:
                     self._capture.close()
             finally:
                 self._stopped.set()
-        if self._failure is not None:
-            raise self._failure
+        if crew is not None and crew.failure is not None:
+            raise crew.failure
 
     async def _open_sinks(self, opened: list[Drain]) -> None:
         """Try each sink once; a stop does not wait for one that hangs. Raises ConfigError and PluginError."""
@@ -274,50 +273,18 @@ class Manager:
         if not cut_short:
             opening.result()
 
-    def _start_lines(self, exchange: Exchange) -> None:
+    def _carry(self, exchange: Exchange) -> None:
         """Run what is not running yet of an exchange; nothing before the start, nor once the run is stopping."""
-        if self._running is None or self._stopping.is_set():
-            return
-        for line in exchange.lines:
-            self._run_line(line)
-        resolver = self._resolvers.get(exchange)
-        if (exchange.unresolved or exchange.unchecked) and (resolver is None or resolver.done()):
-            resolving = exchange.resolve_later(self._run_line, self._end_line)
-            self._resolvers[exchange] = self._spawn(resolving, exchange.name)
+        if self._crew is not None and not self._stopping.is_set():
+            self._crew.carry(exchange)
 
-    def _run_line(self, line: Line) -> None:
-        if line not in self._lines:
-            self._lines[line] = self._spawn(line.run(), line.plan.name)
-
-    def _end_line(self, line: Line) -> None:
-        task = self._lines.pop(line, None)
-        if task is not None:
-            task.cancel()
-
-    def _spawn(self, work: Coroutine[Any, Any, None], who: str) -> "asyncio.Task[None]":
-        assert self._running is not None
-        task = self._running.create_task(self._guard(work, who))
-        # A task cancelled before its first step never awaits its work.
-        task.add_done_callback(lambda _: work.close())
-        return task
+    def _resume(self, points: Mapping[StreamKey, int]) -> None:
+        for exchange in self.exchanges.values():
+            exchange.resume(points)
 
     async def _read(self, reader: Drain | Notifier) -> None:
         _reading.set(self)
         await reader.run()
-
-    async def _guard(self, work: Coroutine[Any, Any, None], who: str) -> None:
-        """Run one part of the whole; its failure harms no other part and is told at the end."""
-        try:
-            await work
-        except* Exception as failed:
-            error: BaseException = failed
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            logging.getLogger("jrr").debug("part failed", exc_info=failed)
-            if not isinstance(error, JrrError):
-                error = PluginError(f"{who} failed: {error!r}")
-            say(logging.ERROR, "part_failed", str(error), part=who)
-            self._failure = self._failure or error
 
     async def _wait(self, for_s: float | None, on_tick: Callable[[dict[str, Any]], None] | None) -> None:
         """Return when stopped, or after `for_s`."""
@@ -332,21 +299,11 @@ class Manager:
             if on_tick is not None:
                 on_tick(self.get_stats())
 
-    async def _finish(self) -> None:
-        """Sessions end, then buffers drain within the deadline, then what is left is counted as dropped."""
+    async def _finish(self, crew: Crew) -> None:
+        """Sessions end, then buffers drain within the deadline; what is left goes to the spool or is counted."""
         self._stopping.set()
-        tasks = [*self._lines.values(), *self._resolvers.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert self._running is not None
-        for reader in self._all_readers():
-            reader.buffer.close()
-        hurry = asyncio.ensure_future(self._hurry.wait())
-        draining = asyncio.gather(*self._readers, return_exceptions=True)
-        await asyncio.wait((hurry, draining), timeout=self._stop_timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
-        for task in self._readers:
-            task.cancel()
-        await draining
+        await crew.end_lines()
+        for buffer in (*[drain.buffer for drain in self.drains], *[each.buffer for each in self.notifiers]):
+            buffer.close()
+        await crew.end_readers(self._stop_timeout_s, self._hurry)
         await asyncio.gather(*[drain.give_up() for drain in self.drains])

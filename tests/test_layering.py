@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("transport", "session", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture", "plan",
      "stocktake", "audit"),
     ("plugins", "config", "base_connector", "line"),
-    ("exchange", "account", "manager", "builder", "replay"),
+    ("exchange", "account", "crew", "manager", "builder", "replay"),
     ("cli",),
 )  # fmt: skip
 
@@ -45,7 +45,8 @@ WITHIN = {
     "spooler": {"spool"},
     "drain": {"spool", "spooler"},
     "account": {"exchange"},
-    "manager": {"account", "exchange"},
+    "crew": {"exchange"},
+    "manager": {"account", "crew", "exchange"},
     "builder": {"exchange", "manager"},
 }
 
