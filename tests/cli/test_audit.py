@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from attrs import evolve
 from click.testing import Result
-from jrr_binance.connector import Spot
 from jrr_postgres import PostgresSink
 from jrr_postgres import StorageConfig as PostgresConfig
 from jrr_sqlite import SqliteSink, StorageConfig
@@ -213,10 +212,7 @@ def test_an_empty_store_says_so(store: tuple[Any, tuple[str, ...]], jrr: Jrr) ->
     assert (result.exit_code, result.stdout) == (0, "the store is empty: nothing was collected into it\n")
 
 
-def test_what_is_cut_out_of_a_recording_is_found(
-    realdata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jrr: Jrr
-) -> None:
-    monkeypatch.setattr(Spot, "trade_numbering", {None: "each", "agg": "each"}, raising=False)
+def test_what_is_cut_out_of_a_recording_is_found(realdata: Path, tmp_path: Path, jrr: Jrr) -> None:
     where = ("--plugins", "sqlite", "--set", f"sinks.sqlite.path={tmp_path / 'market.db'}")
     file = realdata / "hftbacktest" / "binance_btcusdt_20240808.gz"
     assert jrr("replay", str(file), "--exchange", "binance", *where).exit_code == 0
@@ -234,8 +230,7 @@ def test_what_is_cut_out_of_a_recording_is_found(
 
 
 @pytest.mark.nightly
-def test_what_a_run_collects_agrees_with_its_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jrr: Jrr) -> None:
-    monkeypatch.setattr(Spot, "trade_numbering", {None: "each", "agg": "each"}, raising=False)
+def test_what_a_run_collects_agrees_with_its_ledger(tmp_path: Path, jrr: Jrr) -> None:
     plugins = Plugins.load()
     sink = SqliteSink(StorageConfig(path=str(tmp_path / "market.db")))
     asyncio.run(collect(plugins, find_scripts(["binance", "binance-usdm", "okx"]), sink, 6.0, None))
