@@ -161,9 +161,9 @@ class Spool:
         return Mark(into.number, into.size, count, before)
 
     def read(self, rows: int) -> Chunk | None:
-        """Return the first records not `done` yet, of about `rows` events and of one file; None while empty.
+        """Return the first records not `done` yet, one at least, of at most `rows` events and of one file.
 
-        A part of a file that the disk no longer gives is damage.
+        None while empty. A part of a file that the disk no longer gives is damage.
         """
         if not self._segments:
             return None
@@ -172,14 +172,14 @@ class Spool:
         damages: list[Damage] = []
         count, end, before = 0, self._at, self._before
         for found in self._ahead(first):
-            end = found.end
             if isinstance(found, Damage):
                 damages.append(found)
+            elif records and count + found.count > rows:
+                break
             else:
                 records.append(found)
                 count, before = count + found.count, found.before + found.count
-            if count >= rows:
-                break
+            end = found.end
         if not records and not damages:
             # Nothing behind the header: a file made just before a crash.
             end = first.size
@@ -257,6 +257,7 @@ class Spool:
             if self.settings.fsync != "never":
                 self.sync()
             _close(last)
+        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{self._next:08d}.spool"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644)
         try:
@@ -399,12 +400,16 @@ def _locked(folder: Path) -> int:
             _lock(fd)
             # Its owner removes the file as it leaves: a lock on a removed one keeps nobody out.
             if os.path.exists(path) and os.path.samestat(os.fstat(fd), os.stat(path)):
+                with contextlib.suppress(OSError):
+                    os.ftruncate(fd, 0)
+                    os.write(fd, str(os.getpid()).encode())
                 return fd
         except BlockingIOError:
+            holder = os.read(fd, 20).decode("ascii", "replace")
             os.close(fd)
             raise ConfigError(
-                f"another jrr is using the spool {folder}; stop it, or give this one a folder of its own: "
-                "--set spool.path=FOLDER"
+                f"another jrr{holder and ' (process '}{holder}{holder and ')'} is using the spool {folder} and stores "
+                "what is in it; stop it first, or give this one a folder of its own: --set spool.path=FOLDER"
             ) from None
         except BaseException:
             os.close(fd)

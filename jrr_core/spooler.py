@@ -25,7 +25,7 @@ T = TypeVar("T")
 # An event waits at most about twice that long before it is on disk.
 _PACE_S = 0.04
 # A record holds at most so many events and about so many bytes; one append has at most so many events.
-_RECORD_EVENTS = 1000
+_RECORD_EVENTS = 400
 _RECORD_BYTES = 256 * 1024
 _APPEND_EVENTS = 4000
 # After so long at a stretch the sockets get their turn.

@@ -67,6 +67,7 @@ def run_line(stats: Mapping[str, Any], rate: Rate) -> str:
     ]
     for name, sink in stats["sinks"].items():
         waiting = f", {sink['pending']:,} waiting" if sink["state"] != "ok" else ""
+        waiting += f", {sink['spooled']:,} in the spool" if sink["spooled"] else ""
         parts.append(f"{name} {sink['state']} ({sink['written']:,} stored{waiting})")
     parts += [f"{name}: {exchange['trouble']}" for name, exchange in exchanges.items() if exchange["trouble"]]
     return "  ".join(parts)

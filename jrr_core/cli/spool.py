@@ -128,10 +128,10 @@ async def _drain_all(config: Config, plugins: Plugins) -> int:
         quarantine.close()
     account = Account((), drains, ())
     failings = account.failings()
-    failings += [
-        f"{name}: its events stay in the spool: no sink of the settings has this name" for name in sorted(waiting)
-    ]
-    lines = [sink_line(name, sink) for name, sink in account.stats()["sinks"].items()]
+    failings += [f"{name}: left in the spool, for no sink of the settings has this name" for name in sorted(waiting)]
+    # How long ago they were received says nothing here.
+    sinks = {name: {**sink, "latency_p50_s": None} for name, sink in account.stats()["sinks"].items()}
+    lines = [sink_line(name, sink) for name, sink in sinks.items()]
     lines += ["left or lost:", *[f"  {text}" for text in failings]] if failings else ["the spool is empty now"]
     click.echo("\n".join(lines))
     return 1 if failings else 0

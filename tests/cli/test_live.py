@@ -16,7 +16,7 @@ STATS: dict[str, Any] = {
                         "gaps": 1, "events": {"trade": 6, "book": 1}, "trouble": "cannot reach h",
                         "streams": [{"channel": "trade", "symbol": "B", "trouble": "never received"},
                                     {"channel": "trade", "symbol": "A", "trouble": None}]}},
-    "sinks": {"s": SINK, "t": {**SINK, "state": "away", "pending": 40, "latency_p50_s": None}},
+    "sinks": {"s": SINK, "t": {**SINK, "state": "away", "pending": 40, "spooled": 2000, "latency_p50_s": None}},
     "subscribers": {"f": {"delivered": 3, "failed": 0}},
 }  # fmt: skip
 
@@ -25,7 +25,7 @@ def test_the_live_line_tells_rate_lag_gaps_sinks_and_trouble() -> None:
     rate = Rate()
     rate.per_s(1.0, 2)
     assert run_line(STATS, rate) == (
-        "2 s  5 events/s  lag 0.50 s  gaps 1  s ok (3 stored)  t away (3 stored, 40 waiting)  x: cannot reach h"
+        "2 s  5 events/s  lag 0.50 s  gaps 1  s ok (3 stored)  t away (3 stored, 40 waiting, 2,000 in the spool)  x: cannot reach h"
     )
 
 
@@ -55,7 +55,7 @@ def test_the_account_in_words() -> None:
         "  book 1, trade 6",
         "  trade:B: never received",
         "s: 5 events = 3 written + 1 duplicate + 0 dropped + 1 quarantined; stored after 50 ms (p50), 250 ms (p99)",
-        "t: 5 events = 3 written + 1 duplicate + 0 dropped + 1 quarantined + 40 pending",
+        "t: 5 events = 3 written + 1 duplicate + 0 dropped + 1 quarantined + 2,000 spooled + 40 pending",
         "f: 3 delivered, 0 failed",
         "lost or failed:",
         "  x: 1 gaps",
