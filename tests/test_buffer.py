@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -168,6 +169,79 @@ def test_the_gap_comes_behind_what_was_kept_before_it() -> None:
         assert [event.type for event in await buffer.take()] == ["trade", "trade"]
         buffer.put(trade(3))
         assert [event.type for event in await buffer.take()] == ["gap", "trade"]
+
+    asyncio.run(main())
+
+
+def test_one_outage_is_one_gap_though_single_batches_made_room_meanwhile() -> None:
+    async def main() -> None:
+        buffer = make(capacity=8, max_rows=2)
+        number, found = 0, list[Any]()
+        for _ in range(5):
+            while len(buffer) < 8:
+                buffer.put(trade(number, ts_recv=number + 1))
+                number += 1
+            buffer.put(trade(number, ts_recv=number + 1))
+            number += 1
+            found += await buffer.take()
+        assert all(isinstance(event, Trade) for event in found)
+        (gap,) = [event for event in await drained(buffer) if isinstance(event, Gap)]
+        assert (gap.count, gap.ts_from, gap.ts_to) == (5, 9, number)
+
+    asyncio.run(main())
+
+
+def test_a_cut_takes_what_is_first_at_once_and_can_be_undone() -> None:
+    async def main() -> None:
+        buffer = make(max_age_s=60.0)
+        for number in range(6):
+            buffer.put(trade(number))
+        first = buffer.cut(4)
+        assert [event.trade_id for event in first] == ["0", "1", "2", "3"]
+        assert [event.trade_id for event in buffer.cut(4)] == ["4", "5"]
+        assert buffer.cut(4) == []
+        buffer.put(trade(6))
+        buffer.give_back(first)
+        assert [event.trade_id for event in await drained(buffer)] == ["0", "1", "2", "3", "6"]
+
+    asyncio.run(main())
+
+
+def test_what_is_given_back_wakes_the_reader() -> None:
+    async def main() -> None:
+        buffer = make(max_rows=2)
+        buffer.put(trade(1))
+        buffer.put(trade(2))
+        first = buffer.cut(2)
+        taking = asyncio.ensure_future(buffer.take())
+        await asyncio.sleep(0)
+        buffer.give_back(first)
+        async with asyncio.timeout(1):
+            assert await taking == first
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("capacity", "max_rows"), [(8, 4), (8, 2), (8, 1), (8, 100), (1, 1), (2, 1)])
+def test_who_waits_for_a_quarter_is_woken_by_the_event_beyond_it(capacity: int, max_rows: int) -> None:
+    async def main() -> None:
+        buffer = make(capacity=capacity, max_rows=max_rows)
+        for _ in range(2):
+            waiting = asyncio.ensure_future(buffer.pressed(60.0))
+            await asyncio.sleep(0)
+            for number in range(max(capacity // 4, 1)):
+                buffer.put(trade(number))
+                await asyncio.sleep(0)
+            assert not buffer.much
+            assert not waiting.done()
+            buffer.put(Connected("toy", "X", None, 5, "trade", "s1"))
+            async with asyncio.timeout(1):
+                await waiting
+            assert buffer.much
+            buffer.cut(100)
+        began = time.monotonic()
+        await buffer.pressed(0.01)
+        assert time.monotonic() - began > 0.005
 
     asyncio.run(main())
 

@@ -16,9 +16,9 @@ from jrr_core.buffer import Buffer
 from jrr_core.bus import Bus
 from jrr_core.counters import SinkCounters
 from jrr_core.drain import Drain, drain_from
-from jrr_core.errors import ConfigError, PluginError
+from jrr_core.errors import ConfigError, PluginError, SinkUnavailable
 from jrr_core.events import Candle, Gap, Trade
-from jrr_core.sink import BatchPolicy, WriteResult
+from jrr_core.sink import BatchPolicy, StreamKey, WriteResult
 from tests.toy import MemorySink, balanced, trade, until
 
 
@@ -246,6 +246,53 @@ def test_a_sink_that_cannot_be_opened_says_who_must_act(mistake: Exception, told
     async def main() -> None:
         with pytest.raises(told):
             await stage(Broken()).drain.try_open()
+
+    asyncio.run(main())
+
+
+def test_a_drain_without_a_spool_hands_on_resume_points_too_before_it_writes() -> None:
+    class Resumable(MemorySink):
+        async def resume_points(self) -> dict[StreamKey, int]:
+            assert self.rows == []
+            return {StreamKey("toy", "trade", "X"): 7}
+
+    async def main() -> None:
+        at, points = stage(Resumable()), list[Any]()
+        at.drain.resumed = points.append
+        at.put(1)
+        await drained(at)
+        assert points == [{StreamKey("toy", "trade", "X"): 7}]
+        assert at.sink.ids() == ["1"]
+        assert (at.drain.spooling, at.drain.spool_bytes) == (False, 0)
+
+    asyncio.run(main())
+
+
+def test_a_sink_without_resume_points_is_asked_for_none() -> None:
+    async def main() -> None:
+        at, points = stage(), list[Any]()
+        at.drain.resumed = points.append
+        at.put(1)
+        await drained(at)
+        assert (points, at.sink.ids()) == ([], ["1"])
+
+    asyncio.run(main())
+
+
+def test_a_stop_does_not_wait_for_resume_points_of_a_sink_that_is_away() -> None:
+    class Gone(MemorySink):
+        async def resume_points(self) -> dict[StreamKey, int]:
+            raise SinkUnavailable("not now")
+
+    async def main() -> None:
+        at, points = stage(Gone()), list[Any]()
+        at.drain.resumed = points.append
+        running = asyncio.ensure_future(at.drain.run())
+        await until(lambda: at.state() == "away")
+        at.put(1)
+        at.drain.buffer.close()
+        await asyncio.wait_for(running, 2.0)
+        assert (points, at.sink.ids()) == ([], ["1"])
 
     asyncio.run(main())
 

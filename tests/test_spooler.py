@@ -339,7 +339,7 @@ class Moody(MemorySink):
         return result
 
 
-@settings(max_examples=settings.default.max_examples // 10)
+@settings(max_examples=settings().max_examples // 10)
 @given(
     seed=st.integers(0, 2**32),
     bursts=st.lists(st.tuples(st.integers(1, 120), st.sampled_from([0.0, 0.001, 0.02])), min_size=1, max_size=25),

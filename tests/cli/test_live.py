@@ -25,7 +25,8 @@ def test_the_live_line_tells_rate_lag_gaps_sinks_and_trouble() -> None:
     rate = Rate()
     rate.per_s(1.0, 2)
     assert run_line(STATS, rate) == (
-        "2 s  5 events/s  lag 0.50 s  gaps 1  s ok (3 stored)  t away (3 stored, 40 waiting, 2,000 in the spool)  x: cannot reach h"
+        "2 s  5 events/s  lag 0.50 s  gaps 1  s ok (3 stored)  "
+        "t away (3 stored, 40 waiting, 2,000 in the spool)  x: cannot reach h"
     )
 
 
