@@ -64,7 +64,7 @@ def inventory(folder: Path, kinds: Kinds) -> Inventory:
 def _received(record: Record, which: int, kinds: Kinds) -> int | None:
     """Return when the first (0) or last (-1) event of a record came, as far as that is known."""
     try:
-        found: list[Any] = unpack(record.payload, kinds)
+        found: list[Any] = list(unpack(record.payload, kinds))
     except ParseError:
         return None
     times = [event.ts_recv for event in found if isinstance(getattr(event, "ts_recv", None), int)]

@@ -5,7 +5,7 @@ row of values per event. Names go along so that a later jrr, whose events have
 more fields, still reads it. Decimals and Levels travel as their own text.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from operator import attrgetter
@@ -31,7 +31,7 @@ _ARRAY_2, _ARRAY_32 = b"\x92", b"\xdd"
 
 @define(frozen=True)
 class Unpackable:
-    """What came in place of an event that could not be packed: its text, and why."""
+    """What comes in place of an event that could not be packed or unpacked: its text, and why."""
 
     content: str
     reason: str
@@ -82,20 +82,30 @@ def pack(events: Sequence[Any]) -> bytes:
     return packing.payload()
 
 
-def unpack(payload: bytes, kinds: Kinds = KINDS) -> list[Any]:
-    """Return the events of a payload, in order; `kinds` are the classes by name.
+def unpack(payload: bytes, kinds: Kinds = KINDS) -> Iterator[Any]:
+    """Yield the events of a payload, in order; `kinds` are the classes by name.
 
-    An event that could not be packed comes as Unpackable. Raises ParseError
-    for what no payload can be, and for classes that are not among `kinds`.
+    One that could not be packed, or of which no event of today can be made,
+    comes as Unpackable. Raises ParseError at once for what is no payload.
     """
     try:
         tables, rows = _decode(payload)
-        makers = [_maker(kinds[name], names) for name, names in tables]
-        return [makers[index](values) if index >= 0 else Unpackable(*values) for index, values in rows]
-    except KeyError as unknown:
-        raise ParseError(f"it holds events of a class that is not known here: {unknown.args[0]}") from None
-    except (msgspec.MsgspecError, ParseError, InvalidOperation, ValueError, TypeError, IndexError) as error:
-        raise ParseError(f"it cannot be unpacked: {error!r}") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ParseError(f"it cannot be unpacked: {error}") from None
+    return _events(rows, [_maker(kinds[name], names) if name in kinds else _stranger(name) for name, names in tables])
+
+
+def _events(rows: Iterable[tuple[int, list[Any]]], makers: Sequence[Callable[[list[Any]], Any]]) -> Iterator[Any]:
+    for index, values in rows:
+        try:
+            event = makers[index](values) if index != _NO_CLASS else Unpackable(*values)
+        except (ParseError, InvalidOperation, ValueError, TypeError, IndexError) as error:
+            event = Unpackable(_text(values), f"no event can be made of it: {error!r}")
+        yield event
+
+
+def _stranger(name: str) -> Callable[[list[Any]], Any]:
+    return lambda values: Unpackable(f"{name} {_text(values)}", f"there is no event class {name!r} here")
 
 
 def kinds_of(accepts: Sequence[type]) -> Kinds:

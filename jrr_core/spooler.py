@@ -204,15 +204,26 @@ class Spooler:
                 self._lost(record.count)
                 self._damaged(chunk, record.offset, record.count, False, str(error))
                 continue
-            for event in found:
-                if isinstance(event, Unpackable):
-                    self._counters.spooled -= 1
-                    self._counters.quarantined += 1
-                    self._quarantine(self._name, event.reason, event.content)
-                else:
-                    events.append(event)
+            yield_at = time.monotonic() + _SLICE_S
+            for number, event in enumerate(found, start=1):
+                events.append(event)
+                if number % 16 == 0 and time.monotonic() > yield_at:
+                    await asyncio.sleep(0)
+                    yield_at = time.monotonic() + _SLICE_S
             await asyncio.sleep(0)
-        return events
+        # What follows is not interrupted by a stop: each of these is counted once.
+        for event in events:
+            if isinstance(event, Unpackable):
+                self._unpackable(event)
+        return [event for event in events if not isinstance(event, Unpackable)]
+
+    def _unpackable(self, event: Unpackable) -> None:
+        self._counters.spooled -= 1
+        self._counters.quarantined += 1
+        self._quarantine(self._name, event.reason, event.content)
+        say_seldom(logging.ERROR, "row_quarantined", self._name,
+                   f"{self._name}: an event in the spool is of no use, kept in quarantine: {event.reason}",
+                   sink=self._name, reason=event.reason)  # fmt: skip
 
     async def _done(self, mark: Mark) -> None:
         self._lost(await self._in_thread(self.spool.done, mark))
