@@ -44,9 +44,14 @@ class Lead(Track):
 
     def join(self, session: str) -> None:
         """Take note that a connection carries the stream; the first one leads."""
-        if session not in self._sessions:
-            self._sessions.append(session)
-            self._kept[session] = deque(maxlen=_KEPT)
+        if session in self._sessions:
+            return
+        self._sessions.append(session)
+        self._kept[session] = deque(maxlen=_KEPT)
+        if len(self._sessions) == 2:
+            # What a single one published was not watched.
+            self._sequence, self._last_ns, self._last_event_ns = None, 0, 0
+            self._keys.clear()
 
     def leave(self, session: str, last: bool, now_ns: int) -> list[Message]:
         """Take note that it ended; return what a stand-by brings in its place."""

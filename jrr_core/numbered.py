@@ -25,6 +25,8 @@ _REACH = 1000
 _TOGETHER = 10_000
 # An answer not here by then is given up; a ban may last minutes.
 PATIENCE_NS = 1800 * 10**9
+# So many numbers away from what a store has is another count, of a test exchange for example, not a hole.
+_ANOTHER_COUNT = 10**7
 
 
 class _Held(NamedTuple):
@@ -106,10 +108,10 @@ class Numbered:
 
     def due(self, now_ns: int, at_once: bool = False) -> list[Message]:
         """Give up waiting for what should come before the held events, once they have waited, or `at_once`."""
+        events = self._given_up(now_ns)
         if not self._held or not (at_once or now_ns - self._held_since > GRACE_NS):
-            return []
+            return events
         held, self._held = self._held, []
-        events: list[Message] = []
         for item in held:
             top = self.numbers.top
             assert top is not None
@@ -126,7 +128,7 @@ class Numbered:
     def interrupt(self) -> list[Message]:
         """Take note that no connection carries the stream any more; return what was held, its holes told."""
         events = self.due(0, at_once=True)
-        self._interrupted = self.numbers.top is not None
+        self._interrupted = self._interrupted or self.numbers.top is not None
         return events
 
     def expect(self, number: int, event: Message, session: str) -> list[Message]:
@@ -175,12 +177,9 @@ class Numbered:
     def unasked(self, session: str, now_ns: int) -> Hole | None:
         """Return the next holes to ask for, as one, and note that `session` does; None while an answer is due."""
         if self._asked is not None:
-            asked, _, since = self._asked
-            waiting = [hole for hole in self.numbers.lacking(asked.first, asked.last) if not hole.absent]
-            if waiting and now_ns - since < PATIENCE_NS:
+            asked = self._asked[0]
+            if any(not hole.absent for hole in self.numbers.lacking(asked.first, asked.last)):
                 return None
-            for hole in waiting:
-                hole.absent = True
             self._asked = None
         wanted = [hole for hole in self.numbers.holes if not hole.absent]
         if not wanted:
@@ -216,11 +215,20 @@ class Numbered:
             events += self._in_turn()
         return [*events, *self.settle(ts_recv, session, NO_EVENT)]
 
+    def _given_up(self, now_ns: int) -> list[Message]:
+        """Wait no longer for an answer that has not come by now."""
+        if self._asked is None or now_ns - self._asked[2] < PATIENCE_NS:
+            return []
+        (asked, session, _), self._asked = self._asked, None
+        return self.absent(asked.first, asked.last, "no answer came", now_ns, session)
+
     def _begin(self, first: int, last: int) -> int | None:
         """Start behind what a store has, and return that; None where the event itself is the beginning."""
         point, self._point = self._point, None
-        if point is None or first <= point:
-            # A store ahead of us, or numbers that began anew while we were away: either way nothing is missing here.
+        if point is None or first <= point or self.numbers.count(point, first) > _ANOTHER_COUNT:
+            # A store ahead of us misses nothing; of another count no number tells what was between.
+            if point is not None and abs(self.numbers.count(first, point)) > _ANOTHER_COUNT:
+                self._interrupted = False
             self.numbers.begin(first, last)
             return None
         self.numbers.begin(point + self.numbers.step, point)

@@ -115,6 +115,18 @@ def test_a_connection_that_stalls_is_relieved() -> None:
     assert numbers(take(of, delta(7, 1600), "b")) == [6, 7]
 
 
+def test_what_one_alone_published_does_not_make_the_next_stand_by_lead() -> None:
+    of = lead()
+    take(of, delta(5, 1), "a")
+    of.leave("b", False, 2)
+    for number in range(6, 40):
+        take(of, delta(number, 100 * number), "a")
+    of.join("c")
+    assert take(of, snapshot(39, 4001), "c") == []
+    assert numbers(take(of, delta(40, 4002), "a")) == [40]
+    assert take(of, delta(40, 4003), "c") == []
+
+
 def test_what_is_not_a_book_goes_on_with_what_was_not_published() -> None:
     of = lead("quote")
     for number in (1, 2, 3):

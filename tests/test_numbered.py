@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jrr_core.coverage import Timeline
 from jrr_core.events import Backfilled, Connected, Gap, Message, StreamEvent, Trade
 from jrr_core.frame import Hole
-from jrr_core.numbered import GRACE_NS, Numbered
+from jrr_core.numbered import GRACE_NS, PATIENCE_NS, Numbered
 
 STREAM = ("sim", "trade", "X")
 MS = 10**6
@@ -121,6 +121,17 @@ def test_what_a_session_that_ended_had_asked_for_is_asked_again() -> None:
     assert of.unasked("b", 2) == asked
 
 
+def test_an_answer_that_never_comes_is_given_up() -> None:
+    of = Numbered(STREAM)
+    for number in (10, 12):
+        take(of, number)
+    of.due(10**12)
+    of.unasked("a", 10**12)
+    assert of.due(10**12 + PATIENCE_NS - 1) == []
+    assert [e.reason for e in of.due(10**12 + PATIENCE_NS) if isinstance(e, Gap)] == ["no answer came"]
+    assert of.unasked("a", 10**13) is None
+
+
 def test_what_the_exchange_cannot_give_stays_missing_and_says_why() -> None:
     of = Numbered(STREAM)
     for number in (10, 20):
@@ -206,6 +217,14 @@ def test_a_store_ahead_of_us_leaves_nothing_missing_and_nothing_is_dropped() -> 
     of.resume(100)
     assert brief(take(of, 90)) == [90, ("found", 0)]
     assert brief(take(of, 91)) == [91]
+
+
+def test_numbers_far_from_those_of_the_store_are_another_count() -> None:
+    for point, number in ((100, 8_000_000_000), (8_000_000_000, 100)):
+        of = Numbered(STREAM)
+        of.resume(point)
+        assert brief(take(of, number)) == [number]
+        assert brief(take(of, number + 1, at=number + 1)) == [number + 1]
 
 
 def test_lower_numbers_at_a_later_time_are_a_new_count() -> None:
