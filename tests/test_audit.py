@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jrr_core.audit import runs
-from jrr_core.audit.finding import Finding, Rules, Span, StreamAudit
+from jrr_core.audit.finding import Finding, Hole, Rules, Span, StreamAudit
+from jrr_core.audit.ledger import Seen, compare
 from jrr_core.audit.runs import Runs
 from jrr_core.audit.walk import audit
 from jrr_core.candles import resampled
@@ -444,6 +445,39 @@ def test_runs_are_what_a_set_says_in_any_order(pieces: list[tuple[int, int]]) ->
     gone = [n for n in range(min(numbers, default=0), max(numbers, default=0)) if n not in numbers]
     assert [n for hole in found.holes() for n in range(hole.first, hole.last + 1)] == gone
     assert found.twice == twice
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 8), st.integers(1, 3)), max_size=8),
+    st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6), st.none() | st.integers(1, 4)), max_size=8),
+)
+def test_holes_and_gaps_are_joined_as_far_as_they_meet(
+    spans: list[tuple[int, int, int]], steps: list[tuple[int, int, int | None]]
+) -> None:
+    holes = [Hole(T0 + at * S, T0 + (at + n) * S, at, at, count) for at, n, count in spans]
+    gaps, end = [], T0
+    for apart, length, missing in steps:
+        gaps.append(Range("x", "trade", "A", end + apart * S, end + (apart + length) * S, "gap", "lost", missing))
+        end = gaps[-1].ts_to
+    seen = Seen("x", "trade", "A", "trades", holes, Span(T0 - S, end + 99 * S))
+    met = [
+        {n for n, gap in enumerate(gaps) if hole.ts_from <= gap.ts_to and gap.ts_from <= hole.ts_to} for hole in holes
+    ]
+    expected = [("unrecorded gap", hole.ts_from) for hole, found in zip(holes, met, strict=True) if not found]
+    expected += [("needless gap", gap.ts_from) for n, gap in enumerate(gaps) if not any(n in found for found in met)]
+    groups: list[set[int]] = []
+    for found in filter(None, met):
+        joined = found.union(*[group for group in groups if group & found])
+        groups = [*[group for group in groups if not group & found], joined]
+    for group in groups:
+        count = sum(hole.count or 0 for hole, found in zip(holes, met, strict=True) if found & group)
+        told = [gaps[n].missing for n in group]
+        recorded = sum(missing or 0 for missing in told)
+        if recorded > count or (recorded < count and None not in told):
+            expected.append(("wrong count", gaps[min(group)].ts_from))
+    recorded, findings = compare(seen, gaps)
+    assert recorded == sum(bool(found) for found in met)
+    assert sorted((finding.kind, finding.ts_from) for finding in findings) == sorted(expected)
 
 
 def test_of_very_many_findings_the_rest_is_counted() -> None:
