@@ -330,7 +330,7 @@ def test_numberings_are_judged_apart_and_share_a_ledger() -> None:
     results = audited(trades, ledger("trade", trades, [(T0 + 2 * S, T0 + 5 * S, None)]), rules=rules)
     assert [(r.channel, r.holes, r.recorded, r.verdict) for r in results] == [
         ("trade", 1, 1, "its gaps are recorded"),
-        ("trade@agg", 0, 0, "complete"),
+        ("trade@agg", 0, 0, "no holes"),
     ]
 
 
@@ -377,14 +377,20 @@ def test_rows_outside_every_range_are_noted_and_no_fault() -> None:
     ranges = ledger("trade", trades[20:30], [])
     (result,) = audited(trades, ranges)
     (finding,) = result.findings
-    assert (finding.kind, finding.note, finding.count, result.verdict) == ("outside coverage", True, 39, "complete")
+    assert (finding.kind, finding.note, finding.count, result.verdict) == ("outside coverage", True, 39, "no holes")
 
 
 def test_what_was_missed_before_collection_began_is_noted_only() -> None:
     trades = [trade(1, T0), *[trade(n, T0 + n * S) for n in range(100, 120)]]
     (result,) = audited(trades, ledger("trade", trades[1:], []))
     assert [(f.kind, f.note) for f in result.findings] == [("unrecorded gap", True), ("outside coverage", True)]
-    assert result.faults == 0
+    assert (result.faults, result.verdict) == (0, "see the notes")
+
+
+def test_what_has_no_rows_or_no_numbers_is_not_called_whole() -> None:
+    heard = [Connected("x", "A", None, T0, channel, "s", ts_from=T0) for channel in ("trade", "book", "candle_1m")]
+    assert {result.verdict for result in audited(heard)} == {"no rows"}
+    assert [result.verdict for result in audited([whole(7, T0)])] == ["nothing to judge by"]
 
 
 def test_an_interval_without_trades_has_no_volume() -> None:
@@ -409,7 +415,7 @@ def test_open_candles_are_left_out_and_months_are_not_judged() -> None:
     results = audited([bar(T0), evolve(bar(T0 + 180 * S), closed=False), bar(T0, "1M")])
     assert [(r.channel, r.rows, r.verdict) for r in results] == [
         ("candle_1M", 1, "not judged: candles of this interval differ in length"),
-        ("candle_1m", 1, "complete"),
+        ("candle_1m", 1, "no holes"),
     ]
 
 

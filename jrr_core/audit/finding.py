@@ -129,7 +129,11 @@ class StreamAudit:
             return f"{self.faults:,} finding{'s' if self.faults > 1 else ''}"
         if self.unjudged is not None:
             return f"not judged: {self.unjudged}"
-        return "its gaps are recorded" if self.holes else "complete"
+        if not self.runs:
+            return "nothing to judge by" if self.rows else "no rows"
+        if self.holes > self.recorded:
+            return "see the notes"
+        return "its gaps are recorded" if self.holes else "no holes"
 
     def add(self, finding: Finding) -> None:
         """Keep a finding, or count it where there are too many."""

@@ -129,10 +129,10 @@ def test_a_sound_store_is_complete(store: tuple[Any, tuple[str, ...]], jrr: Jrr)
         0,
         [
             "stream               rows  runs  holes  recorded  verdict",
-            "x:book:BTCUSDT          7     1      0         0  complete",
-            "x:candle_1m:BTCUSDT    10     1      0         0  complete",
+            "x:book:BTCUSDT          7     1      0         0  no holes",
+            "x:candle_1m:BTCUSDT    10     1      0         0  no holes",
             "x:quote:BTCUSDT         -     0      0         0  not judged: no numbers here tell of holes",
-            "x:trade:BTCUSDT        10     1      0         0  complete",
+            "x:trade:BTCUSDT        10     1      0         0  no holes",
             "",
             "4 streams, 27 rows, 0 holes, 0 findings; 1 streams could not be judged",
         ],
