@@ -193,6 +193,7 @@ class Funding(Track):
         self._lead = Lead(name)
         self._next: int | None = None
         self._owed: tuple[int, int] | None = None
+        self._wanted: tuple[int, int] | None = None
         self._asked: tuple[str, int] | None = None
         self._got = 0
         self._interrupted = False
@@ -230,10 +231,11 @@ class Funding(Track):
         return taken
 
     def _paid(self, event: Message) -> bool:
-        if not isinstance(event, FundingRate) or event.predicted or self._owed is None:
+        if not isinstance(event, FundingRate) or event.predicted or self._wanted is None:
             return False
         settled = event.next_funding_time
-        owed = settled is not None and self._owed[0] <= settled <= self._owed[1]
+        # Also behind the first answer: a long time comes in several.
+        owed = settled is not None and self._wanted[0] <= settled <= self._wanted[1]
         self._got += owed
         return owed
 
@@ -271,7 +273,7 @@ class Funding(Track):
         """Return the settlements that `session` is to ask for now."""
         if self._owed is None or (self._asked is not None and now_ns - self._asked[1] < PATIENCE_NS):
             return []
-        self._asked = (session, now_ns)
+        self._asked, self._wanted = (session, now_ns), self._owed
         _, channel, symbol = self._name
         return [Hole(channel, symbol, None, *self._owed, 1)]
 

@@ -162,8 +162,9 @@ def test_an_interruption_with_a_settlement_is_mended_by_its_rate() -> None:
     assert of.interrupted
     assert of.asks("a", 0) == [Hole("funding", "X", None, 8 * HOUR, 24 * HOUR - 1, 1)]
     take(of, funding(8, 8, predicted=False), answered=True)
-    take(of, funding(16, 16, predicted=False), answered=True)
     assert words(of.settle(1, "a")) == ["backfilled"]
+    assert words(take(of, funding(16, 16, predicted=False), answered=True)) == ["funding"]
+    assert take(of, funding(24, 24, predicted=False), answered=True) == []
     assert not of.interrupted
 
 
