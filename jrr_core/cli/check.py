@@ -81,7 +81,8 @@ async def _check(config: Config, plugins: Plugins) -> list[Finding]:
     findings += [
         Finding("error", "plugins", str(error), "update or uninstall that distribution") for error in plugins.broken
     ]
-    findings += _check_folder(config.capture)
+    findings += _check_folder("capture", config.capture.path)
+    findings += _check_folder("spool", config.spool.path)
     builder = ManagerBuilder(plugins=plugins, config=evolve(config, capture=CaptureSettings()))
     manager = await builder.build()
     wanted: dict[str, list[Subscription]] = {}
@@ -109,18 +110,18 @@ def _no_plugins() -> Finding:
     return Finding("error", "plugins", "none is loaded", "install some, for example: pip install 'jrr-core[all]'")
 
 
-def _check_folder(capture: CaptureSettings) -> list[Finding]:
-    if not capture.path:
+def _check_folder(section: str, path: str) -> list[Finding]:
+    if not path:
         return []
-    folder = Path(capture.path)
+    folder = Path(path)
     existing = next((path for path in (folder, *folder.parents) if path.exists()), Path())
     try:
         # Permissions alone do not tell: root may do anything but write to a read-only file system.
         with TemporaryFile(dir=existing):
-            return [Finding("ok", "capture", f"{folder} can be written")]
+            return [Finding("ok", section, f"{folder} can be written")]
     except OSError as error:
         text = f"{folder} cannot be written: {error.strerror}"
-        return [Finding("error", "capture", text, "set capture.path to another folder")]
+        return [Finding("error", section, text, f"set {section}.path to another folder")]
 
 
 async def _check_exchange(exchange: Exchange, wanted: Sequence[Subscription]) -> list[Finding]:

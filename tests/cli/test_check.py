@@ -21,7 +21,8 @@ def test_all_is_well(configured: Path, server: Any, jrr: Jrr) -> None:
     assert result.exit_code == 0, result.output
     assert {finding["state"] for finding in found.values()} == {"ok"}
     assert list(found) == [
-        "settings", "plugins", "capture", "toy REST", "toy clock", "toy subscriptions", "toy WebSocket", "store shelf",
+        "settings", "plugins", "capture", "spool", "toy REST", "toy clock", "toy subscriptions", "toy WebSocket",
+        "store shelf",
     ]  # fmt: skip
     assert found["toy REST"]["text"].startswith("3 instruments")
     assert found["toy subscriptions"]["text"] == "2 streams on 1 connections"
@@ -59,6 +60,7 @@ def test_a_wrong_clock_is_a_warning(configured: Path, server: Any, jrr: Jrr, ahe
         ),
         (("sinks.shelf.path=/nowhere/x",), "store shelf", "sinks.shelf.path"),
         (("capture.path=/proc/nowhere",), "capture", "/proc/nowhere cannot be written"),
+        (("spool.path=/proc/nowhere",), "spool", "/proc/nowhere cannot be written"),
     ],
 )
 def test_what_does_not_work_has_a_cure(

@@ -76,7 +76,7 @@ def test_the_store_holds_exactly_what_was_sent(
     assert asyncio.run(main()) == []
 
 
-def test_a_stop_while_the_server_is_away_ends_in_time_and_says_what_was_lost(
+def test_a_stop_while_the_server_is_away_ends_in_time_and_leaves_the_rest_to_be_drained(
     own_server: Server, tmp_path: Path
 ) -> None:
     async def main() -> None:
@@ -99,10 +99,20 @@ def test_a_stop_while_the_server_is_away_ends_in_time_and_says_what_was_lost(
         lines = [json.loads(line) for line in errors.decode().splitlines()]
         account = lines[-1]["sinks"]["postgres"]
         assert process.returncode == 1
-        assert account["dropped"] > 0
-        assert account["published"] == account["written"] + account["duplicate"] + account["dropped"]
-        assert any("postgres" in failing for failing in lines[-1]["failings"])
+        assert account["spooled"] > 0
+        assert account["dropped"] == 0
+        assert account["published"] == account["written"] + account["duplicate"] + account["spooled"]
+        assert any("events left in the spool" in failing for failing in lines[-1]["failings"])
         assert took_s < 15
+        await asyncio.to_thread(own_server.start)
+        drain = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "from jrr_core.cli import main; main()", "spool", "drain", "--plugins", "postgres",
+            "--set", f"sinks.postgres.dsn={own_server.dsn('market')}", cwd=tmp_path, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        output, _ = await asyncio.wait_for(drain.communicate(), 30)
+        assert drain.returncode == 0, output
+        assert f"postgres: {account['spooled']:,} events = ".encode() in output
+        assert not (tmp_path / "spool").exists()
 
     asyncio.run(main())
 
