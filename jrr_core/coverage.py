@@ -25,7 +25,7 @@ UNSUBSCRIBED = "unsubscribed"
 ROTATED = "rotated"
 END_OF_CAPTURE = "end of the capture"
 NO_EVENT = "no event bears these numbers"
-"""Reason of a Backfilled that says so of its `sequences`: nothing is missing there, and no row comes."""
+"""Reason of a Backfilled that says so of `count` of its `sequences`, or, with count 0, of all of them."""
 _IN_ORDER = frozenset({NOT_RUNNING, STOPPED, UNSUBSCRIBED, ROTATED, END_OF_CAPTURE})
 # A gap is dated by one clock reading, the event that ends it by another.
 _CLOCKS_NS = 100_000_000

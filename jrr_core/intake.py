@@ -118,7 +118,9 @@ class Intake:
         if not in_order and not stream.sessions and not _heals(stream):
             desk.counters.interruptions += 1
         channel, symbol = key
-        ended = Disconnected(desk.exchange, symbol, None, now_ns, channel, self.name, reason, ts_to=self.last_recv_ns)
+        goes_on = bool(stream.sessions) and (in_order or (stream.track is not None and stream.track.seamless))
+        until = now_ns if goes_on else self.last_recv_ns
+        ended = Disconnected(desk.exchange, symbol, None, now_ns, channel, self.name, reason, ts_to=until)
         desk.publish([*events, ended])
 
     def end(self, reason: str, now_ns: int) -> None:
@@ -149,7 +151,11 @@ class Intake:
             if stream is None:
                 stream = self._found(event, ts_recv, word or past)
             if stream is not None and not word:
-                _count(stream, ts_recv, past)
+                if not stream.count:
+                    stream.first_ns = ts_recv
+                stream.count += 1
+                if not past:
+                    stream.last_ns = ts_recv
             track = None if stream is None else stream.track
             told = None if track is None else track.take(event, self.name, answered)
             if word:
@@ -182,14 +188,6 @@ class Intake:
         if known is not None and not (everything is not None and everything.wanted):
             return known
         return board.expect(*key, ts_recv)
-
-
-def _count(stream: Stream, ts_recv: int, past: bool) -> None:
-    if not stream.count:
-        stream.first_ns = ts_recv
-    stream.count += 1
-    if not past:
-        stream.last_ns = ts_recv
 
 
 def _heals(stream: Stream) -> bool:

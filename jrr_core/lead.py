@@ -34,8 +34,14 @@ class Lead(Track):
         self._keys: deque[Any] = deque(maxlen=_KEYS)
         self._sequence: int | None = None
         self._behind = False
+        self._seamless = False
         self._last_ns = 0
         self._last_event_ns = 0
+
+    @property
+    def seamless(self) -> bool:
+        """Whether the leading session goes on where the one before it stopped."""
+        return self._seamless
 
     @property
     def repeated(self) -> int:
@@ -61,6 +67,7 @@ class Lead(Track):
         self._sessions.remove(session)
         del self._kept[session]
         self._broken.discard(session)
+        self._seamless = not leading
         if not leading or not self._sessions:
             return []
         return self._hand_over(self._best() or self._sessions[0], now_ns)
@@ -134,7 +141,9 @@ class Lead(Track):
 
     def _unpublished(self, kept: list[Message]) -> list[Message]:
         known = set(self._keys)
-        return [event for event in kept if event.key() not in known]
+        fresh = [event for event in kept if event.key() not in known]
+        self._seamless = len(fresh) < len(kept)
+        return fresh
 
     def _chained(self, kept: list[Message]) -> list[Message]:
         """Return the part of `kept` that goes on where the published book stopped; else the whole, told as a break."""
@@ -142,12 +151,14 @@ class Lead(Track):
             return kept
         for at, event in enumerate(kept):
             if self._continues(event):
+                self._seamless = True
                 return kept[at:]
         if _sequence(kept[-1]) <= self._sequence:
             # It lags: what it brings was published, until it catches up.
-            self._behind = True
+            self._behind = self._seamless = True
             return []
         if isinstance(kept[0], BookSnapshot) and _sequence(kept[0]) <= self._sequence:
+            self._seamless = True
             return kept
         return [self._gap(_when(kept[0]), kept[0].ts_recv), *kept]
 

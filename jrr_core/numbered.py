@@ -211,6 +211,8 @@ class Numbered:
                                   hole.ts_to, (low, high)))  # fmt: skip
         top = self.numbers.top
         if reason is None and top is not None and first <= top + self.numbers.step <= last:
+            events.append(Backfilled(exchange, symbol, None, ts_recv, channel, session, NO_EVENT, 0, ts_recv, ts_recv,
+                                     (top + self.numbers.step, last)))  # fmt: skip
             self.numbers.top = last
             events += self._in_turn()
         return [*events, *self.settle(ts_recv, session, NO_EVENT)]

@@ -18,6 +18,11 @@ class Track:
         return False
 
     @property
+    def seamless(self) -> bool:
+        """Whether what is carried on since a session left begins where that one stopped."""
+        return False
+
+    @property
     def interrupted(self) -> bool:
         """Whether the stream was interrupted and nothing has yet shown that it cost nothing."""
         return False

@@ -36,6 +36,11 @@ class Trades(Track):
         return bool(self._numbered)
 
     @property
+    def seamless(self) -> bool:
+        """Numbers tell what is missing, whichever session brings them."""
+        return bool(self._numbered)
+
+    @property
     def interrupted(self) -> bool:
         """Whether any numbering has not gone on yet."""
         return any(each.interrupted for each in self._numbered.values())
@@ -119,6 +124,11 @@ class Candles(Track):
     @property
     def numbered(self) -> bool:
         """Whether what comes after an interruption tells what it cost."""
+        return True
+
+    @property
+    def seamless(self) -> bool:
+        """Numbers tell what is missing, whichever session brings them."""
         return True
 
     @property

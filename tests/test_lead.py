@@ -127,6 +127,26 @@ def test_what_one_alone_published_does_not_make_the_next_stand_by_lead() -> None
     assert take(of, delta(40, 4003), "c") == []
 
 
+def test_whether_a_stand_by_goes_on_without_a_break_is_known() -> None:
+    for brought, seamless in (((snapshot(4), delta(5), delta(6)), True), ((snapshot(4),), True),
+                              ((snapshot(20), delta(21)), False), ((), False)):  # fmt: skip
+        of = lead()
+        take(of, delta(5, 1), "a")
+        for event in brought:
+            take(of, event, "b")
+        of.leave("a", False, 1)
+        assert of.seamless == seamless, brought
+    of = lead()
+    of.leave("b", False, 1)
+    assert of.seamless
+    for common in (True, False):
+        of = lead("quote")
+        take(of, quote(1), "a")
+        take(of, quote(1 if common else 2), "b")
+        of.leave("a", False, 1)
+        assert of.seamless == common
+
+
 def test_what_is_not_a_book_goes_on_with_what_was_not_published() -> None:
     of = lead("quote")
     for number in (1, 2, 3):

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jrr_core.coverage import Timeline
+from jrr_core.coverage import NO_EVENT, Timeline
 from jrr_core.events import Backfilled, Connected, Gap, Message, StreamEvent, Trade
 from jrr_core.frame import Hole
 from jrr_core.numbered import GRACE_NS, PATIENCE_NS, Numbered
@@ -150,10 +150,12 @@ def test_what_the_exchange_cannot_give_stays_missing_and_says_why() -> None:
 def test_numbers_that_bear_no_event_are_not_missing() -> None:
     of = Numbered(STREAM)
     take(of, 10)
-    assert of.absent(11, 11, None, 5, "a") == []
+    (told,) = of.absent(11, 11, None, 5, "a")
+    assert isinstance(told, Backfilled)
+    assert (told.reason, told.count, told.sequences) == (NO_EVENT, 0, (11, 11))
     assert of.take(trade(12), 12, 12, "a") is None
     take(of, 15)
-    assert brief(of.absent(13, 14, None, 5, "a")) == [15]
+    assert brief(of.absent(13, 14, None, 5, "a")) == [("found", 0), 15]
 
 
 def test_an_interruption_that_cost_nothing_is_settled_by_the_next_number() -> None:

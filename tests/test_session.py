@@ -283,13 +283,13 @@ def test_a_connection_without_a_sign_of_life_is_dead() -> None:
 
 def test_pongs_keep_a_silent_connection_alive_and_their_absence_ends_it() -> None:
     async def main() -> None:
-        at, pipe = stage(stale_s=0.15, ping_s=0.02), Pipe()
+        at, pipe = stage(stale_s=0.5, ping_s=0.02), Pipe()
         running = asyncio.ensure_future(at.session().run(pipe))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.8)
+        await until(lambda: pipe.pings > 3)
         assert not running.done()
-        assert pipe.pings > 3
         pipe.pongs = False
-        assert await asyncio.wait_for(running, 1) == "no frame for 0.15 s"
+        assert await asyncio.wait_for(running, 3) == "no frame for 0.5 s"
 
     asyncio.run(main())
 

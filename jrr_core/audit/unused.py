@@ -32,8 +32,10 @@ class Unused:
         """Read what a store keeps of a stream."""
         said = []
         async for event in store.read(Backfilled, Selection(exchange, symbol)):
-            if (event.what, event.reason) == (channel, NO_EVENT) and event.sequences and event.count:
-                said.append(_Said(*event.sequences, event.count))
+            if (event.what, event.reason) == (channel, NO_EVENT) and event.sequences:
+                first, last = event.sequences
+                # Without a count all of them, which were never told as missing.
+                said.append(_Said(first, last, event.count or last - first + 1))
         return cls(said)
 
     def without(self, holes: Iterable[Hole], step: int = 1) -> Iterator[Hole]:

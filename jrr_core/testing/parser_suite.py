@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 
 from ..errors import ParseError
 from ..events import ALL_EVENTS, BookDelta, BookSnapshot, Gap, Message, StreamEvent
-from ..frame import Frame, HttpGet, Rotate, Send
+from ..frame import Frame, Hole, HttpGet, Rotate, Send
 from ..levels import Levels
-from ..parser import Parser
+from ..parser import Parser, Refilling
 from . import FUZZ_EXAMPLES, damage, recording
 from .contract import broken
 
@@ -42,12 +42,18 @@ class ParserSuite:
     frames: ClassVar[Sequence[Path]]
     # Event classes for which the exchange sends no time of its own.
     without_ts_event: ClassVar[Sequence[type[Message]]] = ()
+    # Holes the exchange can fill, as core asks for them.
+    holes: ClassVar[Sequence[Hole]] = ()
     # How many frames the parser keeps at most while it waits for a snapshot.
     kept_frames: ClassVar[int] = 5_000
 
     def make_parser(self) -> Parser:
         """Return a fresh parser that takes every stream of the recorded frames."""
         raise NotImplementedError("ParserSuite: define make_parser(self) in your test class")
+
+    def make_asking_parser(self) -> Parser:
+        """Return a fresh parser as a live connection has it, where `make_parser` gives one for recordings."""
+        return self.make_parser()
 
     def delta_frame(self, number: int) -> str | None:
         """Return the `number`-th delta of a book whose snapshot never comes; None where books need no snapshot."""
@@ -233,6 +239,21 @@ class ParserSuite:
                     _read(parser, frame)
 
         check()
+
+    def test_what_is_missing_is_asked_for_patiently(self) -> None:
+        if not self.holes:
+            pytest.skip("holes is empty")
+        parser = self.make_asking_parser()
+        rule = "A parser with `holes` has the method refill."
+        assert isinstance(parser, Refilling), broken("refill", rule, type(parser).__name__)
+        for hole in (*self.holes, self.holes[0]):
+            rule = "refill of a hole the exchange can fill is True and leaves patient GETs, also a second time."
+            filled, asked = parser.refill(hole), _taken(parser)
+            fit = filled and asked and all(isinstance(request, HttpGet) and request.patient for request in asked)
+            assert fit, broken("refill", rule, f"{filled} and {asked}")
+        rule = "refill of a stream nobody knows is False, or asks in vain."
+        asked = _taken(parser) if parser.refill(Hole("nothing", "NOWHERE", None, 1, 2, 2)) else []
+        assert all(isinstance(request, HttpGet) for request in asked), broken("refill", rule, asked)
 
     def _after(self, frames: Sequence[Frame]) -> Parser:
         parser = self.make_parser()

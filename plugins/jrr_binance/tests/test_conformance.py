@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from jrr_binance.connector import CoinM, Spot, UsdM
 from jrr_binance.parser import Parser
 
 from jrr_core.events import BookSnapshot, Quote
-from jrr_core.frame import Frame
+from jrr_core.frame import Frame, Hole
 from jrr_core.subscription import Subscription
 from jrr_core.testing.connector_suite import ConnectorSuite
 from jrr_core.testing.parser_suite import ParserSuite
@@ -43,6 +44,11 @@ class TestSpotParser(ParserSuite):
     def delta_frame(self, number: int) -> str | None:
         return update(number + 1, number + 1)
 
+    holes: ClassVar[Sequence[Hole]] = (
+        Hole("trade", "BTCUSDT", None, 5, 9, 5),
+        Hole("candle_1m", "BTCUSDT", None, 0, 120 * 10**9, 3),
+    )
+
     def sequence_breaks(self) -> Mapping[str, Sequence[str | Frame]]:
         synced: list[str | Frame] = [update(8, 10), snapshot(9, "binance")]
         return {
@@ -52,6 +58,8 @@ class TestSpotParser(ParserSuite):
 
 
 class TestSpotReplay(TestSpotParser):
+    holes: ClassVar[Sequence[Hole]] = ()
+
     def make_parser(self) -> Parser:
         return Spot(Spot.Settings()).parser(None)
 
@@ -71,6 +79,11 @@ class TestUsdmParser(ParserSuite):
 
     def delta_frame(self, number: int) -> str | None:
         return update(10 * number + 5, 10 * number + 10, 10 * number)
+
+    holes: ClassVar[Sequence[Hole]] = (
+        Hole("trade", "BTCUSDT", "agg", 5, 9, 5),
+        Hole("funding", "BTCUSDT", None, 0, 8 * 3600 * 10**9, 1),
+    )
 
     def sequence_breaks(self) -> Mapping[str, Sequence[str | Frame]]:
         synced: list[str | Frame] = [update(8, 10, 5), snapshot(9, "binance-usdm")]

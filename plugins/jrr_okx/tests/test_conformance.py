@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
+from jrr_okx.connector import OkxConnector, OkxSettings
 from jrr_okx.parser import OkxParser
 
 from jrr_core.events import Candle
-from jrr_core.frame import Frame
+from jrr_core.frame import Frame, Hole
+from jrr_core.subscription import Subscription
 from jrr_core.testing.parser_suite import ParserSuite
 from jrr_core.wire import encode
 
@@ -31,6 +34,15 @@ class TestOkxParser(ParserSuite):
 
     def delta_frame(self, number: int) -> str | None:
         return book_frame("update", number + 1, number)
+
+    holes: ClassVar[Sequence[Hole]] = (
+        Hole("trade", "BTC-USDT", None, 5, 9, 5),
+        Hole("candle_1m", "BTC-USDT", None, 0, 120 * 10**9, 3),
+        Hole("funding", "BTC-USDT-SWAP", None, 0, 8 * 3600 * 10**9, 1),
+    )
+
+    def make_asking_parser(self) -> OkxParser:
+        return OkxConnector(OkxSettings()).parser([Subscription("okx", "trade", "BTC-USDT")])
 
     def sequence_breaks(self) -> Mapping[str, Sequence[str | Frame]]:
         snapshot = book_frame("snapshot", 10, -1)
