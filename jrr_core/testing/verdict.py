@@ -229,7 +229,9 @@ class _Check:
                     self._say(
                         "gaps with a wrong count", f"{_when(hole)} says {hole.claimed}, {hole.missing} are missing"
                     )
-            elif hole.claimed or all((candles or space in numbering) and self._proved(space, hole) for space in spaces):
+            elif hole.claimed or (
+                spaces and all((candles or space in numbering) and self._proved(space, hole) for space in spaces)
+            ):
                 self._verdict.false_gaps += 1
                 self._say("gaps in which nothing is missing", f"{_when(hole)} ({hole.ranges[0].reason})")
             else:

@@ -188,6 +188,13 @@ def test_an_interruption_that_numbers_cannot_settle_is_counted_apart(path: Path)
     assert (verdict.false_gaps, verdict.unproved_gaps) == (0, 1)
 
 
+def test_an_interruption_of_a_stream_that_sent_nothing_proves_nothing(path: Path) -> None:
+    world = World(trades=[])
+    world.stored += [note(Disconnected, "trade", 200, 200), note(Connected, "trade", 202)]
+    verdict = world.judge(path)
+    assert (verdict.false_gaps, verdict.unproved_gaps, verdict.findings) == (0, 1, [])
+
+
 def test_nothing_is_claimed_before_the_first_and_behind_the_last_word(path: Path) -> None:
     world = World()
     world.end(200)
