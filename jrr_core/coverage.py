@@ -130,7 +130,7 @@ class Timeline:
     def _gap(self, event: StreamEvent) -> None:
         start, end = self._span(event)
         if event.ts_from is None and self.ranges:
-            start = max(start - _BEFORE_NS, self.ranges[0].ts_from)
+            start = max(start - _BEFORE_NS, min(start, self.ranges[0].ts_from))
         if event.count == 0:
             self._explain(start, end, event.reason or "gap")
         else:

@@ -247,7 +247,7 @@ def test_a_copy_is_independent() -> None:
     assert line.changes() is not None
 
 
-times = st.integers(0, 60)
+times = st.integers(0, 60) | st.integers(0, 6).map(lambda at: at * S)
 counts = st.none() | st.integers(0, 9)
 steps = st.lists(
     st.one_of(
@@ -256,6 +256,10 @@ steps = st.lists(
         st.builds(disconnected, times, st.sampled_from("abc"), st.sampled_from([None, "x"])),
         st.builds(lambda a, b, n: gap(min(a, b), max(a, b), n), times, times, counts),
         st.builds(lambda a, b, n: backfilled(min(a, b), max(a, b), n), times, times, counts),
+        st.builds(lambda a, n: make(Gap, ts_to=a, count=n, sequences=(1, 1)), times, counts),
+        st.builds(lambda a, b, n: make(Gap, ts_from=a, ts_to=b, count=n, sequences=(1, 1)), times, times, counts),
+        st.builds(lambda a, n: make(Backfilled, ts_to=a, count=n, sequences=(1, 1)), times, counts),
+        st.builds(lambda a, n: make(Backfilled, ts_to=a, count=n), times, counts),
         st.sampled_from(["close", "restart"]),
     ),
     max_size=30,
