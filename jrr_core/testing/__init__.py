@@ -3,4 +3,4 @@
 import os
 
 # Damaged frames tried per fuzz test; `JRR_HYPOTHESIS=nightly` is the long run.
-FUZZ_EXAMPLES = 10_000 if os.environ.get("JRR_HYPOTHESIS") == "nightly" else 500
+FUZZ_EXAMPLES = 10_000 if os.environ.get("JRR_HYPOTHESIS") == "nightly" else 200
