@@ -39,9 +39,16 @@ class Desk:
         for event in events:
             if isinstance(event, Gap):
                 self._note_gap(event)
-            elif isinstance(event, Backfilled):
-                self.counters.backfilled += event.count or 0
+            elif isinstance(event, Backfilled) and event.count:
+                self._note_found(event)
         self.emit(events)
+
+    def _note_found(self, found: Backfilled) -> None:
+        self.counters.backfilled += found.count or 0
+        say_seldom(logging.INFO, "backfilled", f"{found.exchange}:{found.what}:{found.symbol}",
+                   f"{found.exchange}:{found.what}:{found.symbol}: {found.count} of the missing are there now "
+                   f"({found.reason})",
+                   exchange=found.exchange, channel=found.what, symbol=found.symbol, count=found.count)  # fmt: skip
 
     def _note_gap(self, gap: Gap) -> None:
         if gap.count == 0:

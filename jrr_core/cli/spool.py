@@ -60,7 +60,7 @@ def list_(as_json: bool, config_file: Path | None, plugins: str | None, override
     if as_json:
         click.echo(encode([asdict(each) for each in found]))
     elif not found:
-        click.echo(f"nothing is in the spool {_path(config)}")
+        click.echo(f"nothing waits in the spool {_path(config)}")
     else:
         click.echo("\n".join(_table(found)))
 
@@ -114,7 +114,7 @@ async def _drain_all(config: Config, plugins: Plugins) -> int:
     """Drain every spool that has a sink; return the exit code."""
     waiting = {folder.name for folder in folders(_path(config))}
     if not waiting:
-        click.echo(f"nothing is in the spool {_path(config)}")
+        click.echo(f"nothing waits in the spool {_path(config)}")
         return 0
     quarantine = Quarantine(Path(config.run.quarantine), config.run.quarantine_max_bytes)
     drains: list[Drain] = []

@@ -12,7 +12,7 @@ def run_summary(stats: Mapping[str, Any], failings: Iterable[str]) -> list[str]:
     lines = [f"ran for {stats['uptime_s']:.1f} s"]
     for name, exchange in stats["exchanges"].items():
         lines.append(f"{frames_line(name, exchange)}; {exchange['connections']} connections, "
-                     f"{exchange['reconnects']} lost, {exchange['gaps']} gaps")  # fmt: skip
+                     f"{exchange['reconnects']} lost, {gaps_line(exchange)}")  # fmt: skip
         lines.append(f"  {events_line(exchange['events'])}")
         troubled = [s for s in exchange["streams"] if s["trouble"]]
         lines += [f"  {stream['channel']}:{stream['symbol']}: {stream['trouble']}" for stream in troubled[:_NAMED]]
@@ -28,6 +28,13 @@ def frames_line(name: str, counts: Mapping[str, int]) -> str:
     """Return how the frames of an exchange add up."""
     parts = " + ".join(f"{counts[part]:,} {part}" for part in ("parsed", "control", "rejected"))
     return f"{name}: {counts['frames']:,} frames = {parts}"
+
+
+def gaps_line(counts: Mapping[str, int]) -> str:
+    """Return how many gaps there were, and how much of what was missing has been found again."""
+    if not counts["missing"]:
+        return f"{counts['gaps']:,} gaps"
+    return f"{counts['gaps']:,} gaps, {counts['backfilled']:,} of {counts['missing']:,} missing events found again"
 
 
 def events_line(events: Mapping[str, int]) -> str:

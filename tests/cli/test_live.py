@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 
 from jrr_core.cli.live import LiveLine, Rate, run_line
-from jrr_core.cli.summary import run_summary
+from jrr_core.cli.summary import gaps_line, run_summary
 
 SINK = {"state": "ok", "published": 5, "written": 3, "duplicate": 1, "dropped": 0, "quarantined": 1, "spooled": 0,
         "pending": 0, "latency_p50_s": 0.05, "latency_p99_s": 0.25}  # fmt: skip
 STATS: dict[str, Any] = {
     "uptime_s": 2.0, "lag_s": 0.5, "gaps": 1,
     "exchanges": {"x": {"frames": 9, "parsed": 7, "control": 1, "rejected": 1, "connections": 2, "reconnects": 1,
-                        "gaps": 1, "events": {"trade": 6, "book": 1}, "trouble": "cannot reach h",
+                        "gaps": 1, "missing": 0, "backfilled": 0, "events": {"trade": 6, "book": 1},
+                        "trouble": "cannot reach h",
                         "streams": [{"channel": "trade", "symbol": "B", "trouble": "never received"},
                                     {"channel": "trade", "symbol": "A", "trouble": None}]}},
     "sinks": {"s": SINK, "t": {**SINK, "state": "away", "pending": 40, "spooled": 2000, "latency_p50_s": None}},
@@ -70,3 +71,10 @@ def test_the_account_names_the_first_silent_streams_and_counts_the_rest() -> Non
     lines = run_summary(stats, [])
     assert sum(line.endswith(": never received") for line in lines) == 20
     assert "  1,000 more streams like these; the log names them" in lines
+
+
+def test_what_was_found_again_is_told_beside_the_gaps() -> None:
+    assert gaps_line({"gaps": 3, "missing": 0, "backfilled": 0}) == "3 gaps"
+    assert gaps_line({"gaps": 3, "missing": 1200, "backfilled": 1100}) == (
+        "3 gaps, 1,100 of 1,200 missing events found again"
+    )

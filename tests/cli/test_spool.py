@@ -35,9 +35,9 @@ def stored(folder: Path) -> list[str]:
 
 
 def test_an_empty_spool_is_told(store: Path, jrr: Jrr) -> None:
-    assert jrr("spool").stdout == jrr("spool", "list").stdout == "nothing is in the spool spool\n"
+    assert jrr("spool").stdout == jrr("spool", "list").stdout == "nothing waits in the spool spool\n"
     assert jrr("spool", "list", "--json").stdout == "[]\n"
-    assert jrr("spool", "drain").stdout == "nothing is in the spool spool\n"
+    assert jrr("spool", "drain").stdout == "nothing waits in the spool spool\n"
 
 
 def test_what_waits_is_listed(store: Path, jrr: Jrr) -> None:
