@@ -166,7 +166,7 @@ class Candles(Track):
             candle, session = self._open
             if not self._grid.lacks(candle.open_time):
                 self._open = None
-            elif now_ns - candle.ts_recv > _CLOSING_NS:
+            elif abs(now_ns - candle.ts_recv) > _CLOSING_NS:
                 self._open = None
                 events += self._grid.skip_to(candle.open_time, candle, session)
         return events

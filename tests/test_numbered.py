@@ -66,6 +66,13 @@ def test_a_hole_is_told_after_the_grace_and_before_what_lies_behind_it() -> None
     assert (gap.count, gap.ts_from, gap.ts_to, gap.reason, gap.session) == (4, 10 * MS, 15 * MS, "sequence", "a")
 
 
+def test_a_clock_set_back_makes_nothing_wait() -> None:
+    of = Numbered(STREAM)
+    take(of, 100_000)
+    take(of, 100_005)
+    assert brief(of.due(10_000 * MS)) == [("gap", 100_001, 100_004), 100_005]
+
+
 def test_the_next_event_after_the_grace_tells_the_hole_too() -> None:
     of = Numbered(STREAM)
     take(of, 10)
@@ -212,6 +219,7 @@ def test_a_point_that_comes_late_shows_what_is_missing_before_the_first_number()
     take(settled, 14)
     assert brief(settled.resume(13)) == [("found", 0)]
     assert brief(settled.resume(20)) == [("found", 0)]
+    assert settled.resume(8_000_000_000) == []
 
 
 def test_a_store_ahead_of_us_leaves_nothing_missing_and_nothing_is_dropped() -> None:
