@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from .candles import Interval
 from .connector import Numbering
 from .errors import ConfigError
-from .events import Message
+from .events import Gap, Message
 from .frame import Absent, Hole
+from .holes import Missing
 from .lead import Lead
 from .sink import StreamKey
 from .stream import Stream
@@ -34,6 +35,7 @@ class Continuity:
         self._points: dict[StreamKey, int] = {}
         self._tracks: dict[tuple[str, str], Track] = {}
         self._ended: set[tuple[str, str]] = set()
+        self._unhealed: list[Gap] = []
 
     @property
     def repeated(self) -> int:
@@ -55,6 +57,9 @@ class Continuity:
                 channel, space = _stream_of(key)
                 if (channel, key.symbol) == (stream.channel, stream.symbol):
                     track.resume(space, point)
+            for gap in self._unhealed:
+                if (gap.what, gap.symbol) == (stream.channel, stream.symbol):
+                    self._reopen(track, gap)
         if stream.track is not None:
             for each in stream.sessions:
                 stream.track.join(each)
@@ -84,6 +89,24 @@ class Continuity:
             if track is not None:
                 events += track.resume(space, point)
         return events
+
+    def reopen(self, gaps: Iterable[Gap]) -> None:
+        """Take what earlier runs missed and a store still lacks, after its points: it will be asked for."""
+        for gap in gaps:
+            if gap.exchange == self._exchange:
+                self._unhealed.append(gap)
+                track = self._tracks.get((gap.what, gap.symbol))
+                if track is not None:
+                    self._reopen(track, gap)
+
+    def _reopen(self, track: Track, gap: Gap) -> None:
+        assert gap.sequences is not None
+        numberings = [_stream_of(key)[1] for key in self._points if key.symbol == gap.symbol
+                      and _stream_of(key)[0] == gap.what]  # fmt: skip
+        # A gap does not say of which numbering it is: where there are several, nobody knows.
+        if len(numberings) == 1:
+            until = gap.ts_recv if gap.ts_to is None else gap.ts_to
+            track.reopen(numberings[0], Missing(*gap.sequences, gap.ts_from, until, earlier=True))
 
     def asks(self, streams: Iterable[Stream], session: str, now_ns: int) -> list[Hole]:
         """Return the holes that this session, which carries `streams`, is to ask for now."""

@@ -26,6 +26,8 @@ ROTATED = "rotated"
 END_OF_CAPTURE = "end of the capture"
 NO_EVENT = "no event bears these numbers"
 """Reason of a Backfilled that says so of `count` of its `sequences`, or, with count 0, of all of them."""
+EARLIER = "fetched for an earlier run"
+"""Reason of a Backfilled that fills what another run told as missing."""
 _IN_ORDER = frozenset({NOT_RUNNING, STOPPED, UNSUBSCRIBED, ROTATED, END_OF_CAPTURE})
 # A gap is dated by one clock reading, the event that ends it by another.
 _CLOCKS_NS = 100_000_000

@@ -21,6 +21,7 @@ class Crew:
         self._lines: dict[Line, asyncio.Task[None]] = {}
         self._resolvers: dict[Exchange, asyncio.Task[None]] = {}
         self._readers: list[asyncio.Task[None]] = []
+        self._asides: list[asyncio.Task[None]] = []
 
     def carry(self, exchange: Exchange) -> None:
         """Run what is not running yet of an exchange."""
@@ -42,9 +43,13 @@ class Crew:
         """Run the reader of a buffer."""
         self._readers.append(self._spawn(work, who))
 
+    def aside(self, work: Coroutine[Any, Any, None], who: str) -> None:
+        """Run what nothing waits for and the end of the run cuts short."""
+        self._asides.append(self._spawn(work, who))
+
     async def end_lines(self) -> None:
         """End every connection, and what waits to make one."""
-        tasks = [*self._lines.values(), *self._resolvers.values()]
+        tasks = [*self._lines.values(), *self._resolvers.values(), *self._asides]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

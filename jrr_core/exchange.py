@@ -11,6 +11,7 @@ from attrs import evolve
 from .backoff import Backoff
 from .connector import Connector, SessionPlan
 from .errors import ConfigError, JrrError, ParseError, PluginError
+from .events import Gap
 from .fetch import Fetch, FetchFailed
 from .instrument import Instrument, Instruments
 from .journal import say
@@ -88,6 +89,10 @@ class Exchange:
         events = desk.continuity.resume(points)
         if events:
             desk.publish(events)
+
+    def reopen(self, gaps: Iterable[Gap]) -> None:
+        """Take what earlier runs missed and a store still lacks, after `resume`."""
+        self.around.desk.continuity.reopen(gaps)
 
     async def resolve_later(self, run: Callable[[Line], None], end: Callable[[Line], None]) -> None:
         """Keep asking for the instruments, then check what was taken as written and start what had to wait.

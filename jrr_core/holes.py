@@ -18,7 +18,8 @@ class Missing:
 
     `ts_from` and `ts_to` (int ns) are the times of what came before and
     behind when the hole was noticed, `ts_from` None where that is not known.
-    `absent` is set once it is known that nobody will give them.
+    `absent` is set once it is known that nobody will give them, `earlier`
+    where another run noticed it.
     """
 
     first: int
@@ -26,6 +27,7 @@ class Missing:
     ts_from: int | None
     ts_to: int
     absent: bool = False
+    earlier: bool = False
 
 
 class Numbers:

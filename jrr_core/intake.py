@@ -11,7 +11,7 @@ from attrs import define
 
 from .continuity import Continuity
 from .counters import ExchangeCounters
-from .coverage import STOPPED, UNSUBSCRIBED
+from .coverage import EARLIER, STOPPED, UNSUBSCRIBED
 from .errors import ParseError
 from .events import Backfilled, Candle, Connected, Disconnected, FundingRate, Gap, Message, StreamEvent, Trade
 from .frame import Frame
@@ -44,7 +44,8 @@ class Desk:
         self.emit(events)
 
     def _note_found(self, found: Backfilled) -> None:
-        self.counters.backfilled += found.count or 0
+        if found.reason != EARLIER:
+            self.counters.backfilled += found.count or 0
         say_seldom(logging.INFO, "backfilled", f"{found.exchange}:{found.what}:{found.symbol}",
                    f"{found.exchange}:{found.what}:{found.symbol}: {found.count} of the missing are there now "
                    f"({found.reason})",

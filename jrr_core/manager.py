@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from .account import Account
@@ -22,11 +23,13 @@ from .drain import Drain
 from .errors import ConfigError
 from .events import Gap, Message
 from .exchange import Exchange
-from .journal import say_seldom
+from .journal import say, say_seldom
 from .notify import Callback, CallbackSubscriber, Notified, Notifier, accepts
 from .quarantine import Quarantine
-from .sink import BatchPolicy, StreamKey
+from .sink import BatchPolicy, Sink, StreamKey
+from .store import Store
 from .subscription import Subscription
+from .unhealed import unhealed
 
 _CALLBACK_BATCH = BatchPolicy(max_rows=1000, max_age_s=0.0)
 _TICK_S = 0.2
@@ -64,7 +67,7 @@ class Manager:
         self._begun = False
         self._crew: Crew | None = None
         for drain in self.drains:
-            drain.resumed = self._resume
+            drain.resumed = partial(self._resume, drain.sink)
 
     async def subscribe(self, wanted: Iterable[Subscription | str]) -> None:
         """Collect these too, before or while running.
@@ -278,9 +281,25 @@ class Manager:
         if self._crew is not None and not self._stopping.is_set():
             self._crew.carry(exchange)
 
-    def _resume(self, points: Mapping[StreamKey, int]) -> None:
+    def _resume(self, sink: Sink, points: Mapping[StreamKey, int]) -> None:
         for exchange in self.exchanges.values():
             exchange.resume(points)
+        if isinstance(sink, Store) and self._crew is not None and not self._stopping.is_set():
+            self._crew.aside(self._reopen(sink.name, sink), f"sink {sink.name}")
+
+    async def _reopen(self, name: str, store: Store) -> None:
+        """Have what earlier runs missed asked for once more; a store that cannot be read costs no more than that."""
+        try:
+            gaps = await unhealed(store, time.time_ns())
+        except Exception as error:
+            say(logging.WARNING, "unhealed_unread",
+                f"{name}: cannot read what earlier runs missed, so it is not fetched: {error}", sink=name)  # fmt: skip
+            return
+        if gaps:
+            say(logging.INFO, "unhealed", f"{name}: {sum(gap.count or 0 for gap in gaps)} events that earlier runs "
+                "missed are asked for again", sink=name)  # fmt: skip
+        for exchange in self.exchanges.values():
+            exchange.reopen(gaps)
 
     async def _read(self, reader: Drain | Notifier) -> None:
         _reading.set(self)

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .coverage import NO_EVENT
+from .coverage import EARLIER, NO_EVENT
 from .events import Backfilled, Candle, Gap, Message
 from .frame import Hole
 from .holes import Missing, Numbers
@@ -57,7 +57,8 @@ class Numbered:
         self._point: int | None = None
         self._interrupted = False
         self._began_ns = 0
-        self._filled: dict[tuple[int | None, int], list[int]] = {}
+        self._filled: dict[tuple[int | None, int, bool], list[int]] = {}
+        self._earlier: list[Missing] = []
         self._asked: tuple[Hole, str, int] | None = None
 
     @property
@@ -101,9 +102,21 @@ class Numbered:
         """Return what has been filled since the last call."""
         filled, self._filled = self._filled, {}
         return [
-            Backfilled(exchange, symbol, None, ts_recv, channel, session, reason, count, since, until, (low, high))
+            Backfilled(
+                exchange,
+                symbol,
+                None,
+                ts_recv,
+                channel,
+                session,
+                EARLIER if earlier else reason,
+                count,
+                since,
+                until,
+                (low, high),
+            )
             for exchange, channel, symbol in (self.stream,)
-            for (since, until), (count, low, high) in filled.items()
+            for (since, until, earlier), (count, low, high) in filled.items()
         ]
 
     def due(self, now_ns: int, at_once: bool = False) -> list[Message]:
@@ -138,7 +151,7 @@ class Numbered:
         if numbers.top is None:
             point, self._point = self._point, None
             top = number - numbers.step if point is None or point >= number else point
-            numbers.begin(top + numbers.step, top)
+            self._count_from(top + numbers.step, top)
             self._when, self._began_ns = self._begins(event), event.ts_recv
         return self._settled(event, session) if number == (numbers.top or 0) + numbers.step else []
 
@@ -176,6 +189,14 @@ class Numbered:
         count = numbers.count(hole.first, hole.last)
         return [Gap(exchange, symbol, None, until, channel, "", "not running", count, None, until,
                     (hole.first, hole.last))]  # fmt: skip
+
+    def reopen(self, hole: Missing) -> None:
+        """Take a hole that an earlier run left, to be asked for; one within what this run has seen is known."""
+        numbers = self.numbers
+        if numbers.bottom is None:
+            self._earlier.append(hole)
+        elif hole.last < numbers.bottom and not numbers.lacking(hole.first, hole.last):
+            numbers.skip(hole)
 
     def unasked(self, session: str, now_ns: int) -> Hole | None:
         """Return the next holes to ask for, as one, and note that `session` does; None while an answer is due."""
@@ -234,10 +255,16 @@ class Numbered:
             # A store ahead of us misses nothing; of another count no number tells what was between.
             if point is not None and abs(self.numbers.count(first, point)) > _ANOTHER_COUNT:
                 self._interrupted = False
-            self.numbers.begin(first, last)
+            self._count_from(first, last)
             return None
-        self.numbers.begin(point + self.numbers.step, point)
+        self._count_from(point + self.numbers.step, point)
         return point
+
+    def _count_from(self, first: int, last: int) -> None:
+        self.numbers.begin(first, last)
+        earlier, self._earlier = self._earlier, []
+        for hole in earlier:
+            self.reopen(hole)
 
     def _follow(self, event: Message, last: int, session: str) -> list[Message]:
         """Publish the event whose turn it is, and what was held for it."""
@@ -323,7 +350,7 @@ class Numbered:
     def _fill(self, hole: Missing, first: int, last: int) -> None:
         self.numbers.fill(hole, first, last)
         count = self.numbers.count(first, last)
-        told = self._filled.setdefault((hole.ts_from, hole.ts_to), [0, first, last])
+        told = self._filled.setdefault((hole.ts_from, hole.ts_to, hole.earlier), [0, first, last])
         told[:] = told[0] + count, min(told[1], first), max(told[2], last)
 
     def _note(self, event: Message) -> None:

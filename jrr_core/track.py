@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from .events import Message
 from .frame import Hole
+from .holes import Missing
 
 
 class Track:
@@ -54,6 +55,9 @@ class Track:
     def resume(self, space: str | None, point: int) -> list[Message]:
         """Take the last number a store had before this run."""
         return []
+
+    def reopen(self, space: str | None, hole: Missing) -> None:
+        """Take a hole that an earlier run left."""
 
     def asks(self, session: str, now_ns: int) -> list[Hole]:
         """Return the holes that `session` is to ask for now."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from .connector import Numbering
 from .events import Backfilled, Candle, FundingRate, Gap, Message, Trade
 from .frame import Hole
+from .holes import Missing
 from .lead import Lead
 from .numbered import PATIENCE_NS, Grid, Numbered
 from .track import Track
@@ -87,6 +88,11 @@ class Trades(Track):
     def resume(self, space: str | None, point: int) -> list[Message]:
         """Take the last id a store had in one numbering."""
         return self._of(space).resume(point) if space in self._numbering else []
+
+    def reopen(self, space: str | None, hole: Missing) -> None:
+        """Take ids that an earlier run missed in one numbering."""
+        if space in self._numbering:
+            self._of(space).reopen(hole)
 
     def asks(self, session: str, now_ns: int) -> list[Hole]:
         """Return the holes that `session` is to ask for now."""
@@ -179,6 +185,10 @@ class Candles(Track):
     def resume(self, space: str | None, point: int) -> list[Message]:
         """Take the open time of the last closed candle a store had."""
         return self._grid.resume(point)
+
+    def reopen(self, space: str | None, hole: Missing) -> None:
+        """Take candles that an earlier run missed."""
+        self._grid.reopen(hole)
 
     def asks(self, session: str, now_ns: int) -> list[Hole]:
         """Return the hole that `session` is to ask for now."""

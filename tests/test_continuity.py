@@ -117,3 +117,30 @@ def test_a_stream_that_ended_in_order_is_not_interrupted() -> None:
     assert of.interrupted == 0
     of.join(stream, "b")
     assert [type(event) for event in take(stream, trade(2), "b")] == [Trade, Backfilled]
+
+
+def told(first: int, last: int, what: str = "trade") -> Gap:
+    return Gap("toy", "X", None, 1, what, "old", "sequence", last - first + 1, 0, 1, (first, last))
+
+
+def test_what_earlier_runs_missed_is_asked_for_before_or_after_the_stream_comes() -> None:
+    for late in (False, True):
+        of, stream = continuity(), Stream("trade", "X", 0)
+        of.resume({StreamKey("toy", "trade", "X"): 10})
+        if late:
+            of.join(stream, "a")
+            take(stream, trade(11))
+        of.reopen([told(4, 6), told(4, 6, "candle_1m")])
+        if not late:
+            of.join(stream, "a")
+            take(stream, trade(11))
+        assert of.asks([stream], "a", 0) == [Hole("trade", "X", None, 4, 6, 3)]
+
+
+def test_a_gap_that_may_be_of_two_numberings_is_not_asked_for() -> None:
+    of, stream = continuity(), Stream("trade", "X", 0)
+    of.resume({StreamKey("toy", "trade", "X"): 10, StreamKey("toy", "trade@agg", "X"): 10})
+    of.reopen([told(4, 6)])
+    of.join(stream, "a")
+    take(stream, trade(11))
+    assert of.asks([stream], "a", 0) == []

@@ -6,9 +6,10 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jrr_core.coverage import NO_EVENT, Timeline
+from jrr_core.coverage import EARLIER, NO_EVENT, Timeline
 from jrr_core.events import Backfilled, Connected, Gap, Message, StreamEvent, Trade
 from jrr_core.frame import Hole
+from jrr_core.holes import Missing
 from jrr_core.numbered import GRACE_NS, PATIENCE_NS, Numbered
 
 STREAM = ("sim", "trade", "X")
@@ -299,3 +300,26 @@ def test_every_number_is_published_once_or_lies_in_a_told_hole(data: st.DataObje
     if published:
         assert sorted(published) == list(range(min(published), max(published) + 1))
     assert all(r.state != "gap" for r in line.ranges), line.ranges
+
+
+def test_what_an_earlier_run_missed_is_asked_for_once_the_stream_is_there() -> None:
+    of = Numbered(STREAM)
+    of.resume(100)
+    of.reopen(Missing(40, 44, 39, 45, earlier=True))
+    assert of.unasked("a", 0) is None
+    take(of, 101)
+    assert of.unasked("a", 0) == Hole("trade", "X", None, 40, 44, 5)
+    for number in range(40, 45):
+        assert of.refill(number, number)
+    (found,) = of.settle(7, "a")
+    assert isinstance(found, Backfilled)
+    assert (found.reason, found.count, found.ts_from, found.ts_to) == (EARLIER, 5, 39, 45)
+
+
+def test_a_hole_of_this_run_is_not_taken_for_one_of_an_earlier_run() -> None:
+    of = Numbered(STREAM)
+    for number in (10, 12):
+        take(of, number)
+    of.due(10**18)
+    of.reopen(Missing(11, 11, 0, 1, earlier=True))
+    assert [hole.earlier for hole in of.numbers.holes] == [False]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jrr_sqlite import SqliteSink, StorageConfig
@@ -26,7 +27,7 @@ _SETTLE_S = 4.0
 
 
 async def collected(
-    exchange: str, wanted: Sequence[str], faults: Mapping[str, str], settings: Mapping[str, str], folder: Path
+    exchange: str, wanted: Sequence[str], faults: Mapping[str, str], settings: Mapping[str, Any], folder: Path
 ) -> Verdict:
     """Collect a few seconds of `wanted` under the faults; return what the store is worth."""
     faults, truth_file = {**faults, "until": f"{_FAULTS_S:g}"}, folder / "truth.jsonl"
@@ -39,7 +40,7 @@ async def collected(
 
 @asynccontextmanager
 async def running(
-    simulation: Simulation, exchange: str, wanted: Sequence[str], settings: Mapping[str, str], folder: Path
+    simulation: Simulation, exchange: str, wanted: Sequence[str], settings: Mapping[str, Any], folder: Path
 ) -> AsyncIterator[None]:
     """Collect for the length of the block."""
     urls = {"ws_url": simulation.ws_urls[exchange], "rest_url": simulation.rest_urls[exchange]}
@@ -74,7 +75,7 @@ async def judged(truth: Truth, wanted: Sequence[str], folder: Path) -> Verdict:
     ],
 )
 def test_every_trade_is_stored_once(
-    exchange: str, wanted: Sequence[str], faults: Mapping[str, str], settings: Mapping[str, str], tmp_path: Path
+    exchange: str, wanted: Sequence[str], faults: Mapping[str, str], settings: Mapping[str, Any], tmp_path: Path
 ) -> None:
     named = [f"{exchange}:{text}" for text in wanted]
     verdict = asyncio.run(collected(exchange, named, faults, settings, tmp_path))
@@ -115,7 +116,7 @@ def test_each_settled_rate_is_fetched_when_its_time_has_come(wanted: str, fault:
     ],
 )
 def test_what_happened_between_two_runs_is_fetched_page_by_page(
-    exchange: str, symbol: str, settings: Mapping[str, str], tmp_path: Path
+    exchange: str, symbol: str, settings: Mapping[str, Any], tmp_path: Path
 ) -> None:
     wanted = [f"{exchange}:trade:{symbol}"]
 
@@ -134,3 +135,25 @@ def test_what_happened_between_two_runs_is_fetched_page_by_page(
     assert verdict.findings == []
     assert (verdict.lost, verdict.in_gaps, verdict.gaps) == (0, 0, 0)
     assert verdict.backfilled > 1000
+
+
+@pytest.mark.parametrize(("exchange", "symbol"), [("binance", "BTCUSDT"), ("okx", "BTC-USDT")])
+def test_what_an_earlier_run_could_not_fetch_is_fetched_by_the_next(exchange: str, symbol: str, tmp_path: Path) -> None:
+    wanted = [f"{exchange}:trade:{symbol}"]
+
+    async def twice() -> tuple[int, Verdict]:
+        truth_file = tmp_path / "truth.jsonl"
+        faults = {"drop": "0.1", "until": "3"}
+        async with simulated([exchange], rate=1000, run_s=7.0, faults=faults, truth_file=truth_file) as simulation:
+            async with running(simulation, exchange, wanted, {"backfill_events": 0}, tmp_path):
+                await asyncio.sleep(3.5)
+            standing = [item for item in await store_in(tmp_path).coverage() if item.state == "gap"]
+            async with running(simulation, exchange, wanted, {}, tmp_path):
+                await simulation.quiet()
+                await asyncio.sleep(_SETTLE_S)
+            return len(standing), await judged(await simulation.stop(), wanted, tmp_path)
+
+    standing, verdict = asyncio.run(twice())
+    assert standing > 0
+    assert verdict.findings == []
+    assert (verdict.lost, verdict.in_gaps, verdict.gaps) == (0, 0, 0)
