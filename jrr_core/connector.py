@@ -113,7 +113,7 @@ class Connector(Protocol):
     protocol script for `jrr simulate` as "module:Class", None without one.
 
     A connector may also have `trade_numbering: Mapping[str | None,
-    Numbering]`: the id spaces of its trades whose ids leave none out. Core
+    Numbering]`: the id spaces of its pushed trades whose ids leave none out. Core
     then misses none silently: it notices a hole over all connections, has
     the parser ask for it (`Refilling`), and publishes each trade once. And
     `candle_trades: Collection[str | None]`, the id spaces of which all

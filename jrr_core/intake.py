@@ -154,8 +154,8 @@ class Intake:
         sorted_out: list[Message] | None = [] if answered else None
         for at, event in enumerate(events):
             word = isinstance(event, StreamEvent)
-            past = answered and isinstance(event, _PAST)
             stream = live.get((event.channel, event.symbol))
+            past = answered and isinstance(event, _PAST) and self._numbered(event)
             if stream is None:
                 stream = self._found(event, ts_recv, word or past)
             if stream is not None and not word:
@@ -165,7 +165,7 @@ class Intake:
                 if not past:
                     stream.last_ns = ts_recv
             track = None if stream is None else stream.track
-            told = None if track is None else track.take(event, self.name, answered)
+            told = None if track is None else track.take(event, self.name, past)
             if word:
                 event.session = self.name  # type: ignore[attr-defined]
             if sorted_out is None and (word or told is not None):
@@ -177,6 +177,11 @@ class Intake:
                 if stream.track is not None:
                     sorted_out += stream.track.settle(ts_recv, self.name)
         return events if sorted_out is None else sorted_out
+
+    def _numbered(self, event: Message) -> bool:
+        """Whether core asks for what is missing of the event's stream; else answers are all it lives by."""
+        stream = self._desk.board.streams.get((event.channel, event.symbol))
+        return stream is not None and stream.track is not None and stream.track.numbered
 
     def _found(self, event: Message, ts_recv: int, passing: bool) -> Stream | None:
         """Return the stream of an event that is not live here: its first event proves it, unless it is `passing`."""

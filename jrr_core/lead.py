@@ -76,6 +76,9 @@ class Lead(Track):
         """Take an event of a connection that has joined; None means: publish it as it is."""
         if len(self._sessions) < 2 and not self._behind:
             return None
+        if session not in self._kept:
+            # Still under way when the stream was unsubscribed.
+            return None
         if session == self._sessions[0]:
             return self._led(event, session)
         return self._stood_by(event, session)

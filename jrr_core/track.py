@@ -34,7 +34,10 @@ class Track:
         return 0
 
     def take(self, event: Message, session: str, answered: bool) -> Sequence[Message] | None:
-        """Take an event that a connection brought, `answered` by itself or to a request; None: publish it as it is."""
+        """Take an event that a connection brought; None: publish it as it is.
+
+        `answered`: it came in answer to a request for what is missing.
+        """
         return None
 
     def settle(self, ts_recv: int, session: str) -> list[Message]:

@@ -147,6 +147,12 @@ def test_whether_a_stand_by_goes_on_without_a_break_is_known() -> None:
         assert of.seamless == common
 
 
+def test_what_still_comes_of_a_session_that_has_left_goes_through() -> None:
+    of = lead(sessions="abc")
+    of.leave("c", False, 1)
+    assert of.take(delta(9), "c", False) is None
+
+
 def test_what_is_not_a_book_goes_on_with_what_was_not_published() -> None:
     of = lead("quote")
     for number in (1, 2, 3):
