@@ -21,6 +21,10 @@ from .stream import Stream, StreamBoard
 
 # What answers bring of the past; it says nothing about a stream being alive.
 _PAST = (Trade, Candle, FundingRate)
+# Data that comes later than this after it was made has been waiting on the way, and more of it was when the line broke.
+_LATE_NS = 500_000_000
+# A larger difference is that of the clocks.
+_MOST_LATE_NS = 10 * 10**9
 
 
 @define(frozen=True)
@@ -78,6 +82,7 @@ class Intake:
         self.parser = parser
         self.live: dict[tuple[str, str], Stream] = {}
         self.last_recv_ns = 0
+        self._latest: Message | None = None
         self._desk = desk
 
     def take(self, frame: Frame) -> bool:
@@ -96,6 +101,8 @@ class Intake:
             desk.counters.control += 1
             return False
         desk.counters.parsed += 1
+        if frame.tag is None:
+            self._latest = events[-1]
         if sorted_out is events:
             desk.emit(events)
         elif sorted_out:
@@ -127,9 +134,17 @@ class Intake:
             desk.counters.interruptions += 1
         channel, symbol = key
         goes_on = bool(stream.sessions) and (in_order or (stream.track is not None and stream.track.seamless))
-        until = now_ns if goes_on else self.last_recv_ns
+        until = now_ns if goes_on else self._complete_until()
         ended = Disconnected(desk.exchange, symbol, None, now_ns, channel, self.name, reason, ts_to=until)
         desk.publish([*events, ended])
+
+    def _complete_until(self) -> int:
+        """Return until when (int ns) everything made has come: what was still on its way has not."""
+        received, latest = self.last_recv_ns, self._latest
+        if latest is None or latest.ts_event is None:
+            return received
+        late_ns = received - latest.ts_event
+        return received - late_ns if _LATE_NS < late_ns < _MOST_LATE_NS else received
 
     def end(self, reason: str, now_ns: int) -> None:
         """Say of every stream that it ended here."""

@@ -331,9 +331,11 @@ class Numbered:
         numbers = self.numbers
         assert numbers.top is not None
         exchange, channel, symbol = self.stream
-        hole = Missing(numbers.top + numbers.step, first - numbers.step, self._when, begins)
-        numbers.skip(hole)
         reason = "interrupted" if self._interrupted else "sequence"
+        # The interruption is dated by our clock, and lasted until this was received.
+        until = max(begins, event.ts_recv) if self._interrupted else begins
+        hole = Missing(numbers.top + numbers.step, first - numbers.step, self._when, until)
+        numbers.skip(hole)
         self._interrupted = False
         return Gap(exchange, symbol, event.ts_event, event.ts_recv, channel, session, reason,
                    numbers.count(hole.first, hole.last), hole.ts_from, hole.ts_to, (hole.first, hole.last))  # fmt: skip

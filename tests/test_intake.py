@@ -132,3 +132,15 @@ def test_gaps_are_counted_by_what_is_known_of_them() -> None:
     for count, reason in ((3, "late"), (4, EARLIER), (None, "late")):
         way.desk.publish([Backfilled("toy", "X", None, 1, "trade", "s", reason, count)])
     assert way.counters.backfilled == 3
+
+
+def test_a_connection_that_lagged_is_complete_only_up_to_what_it_brought() -> None:
+    for late_ms, until_ms in ((100, 20_000), (2_000, 18_000), (60_000, 20_000)):
+        way = Way()
+        intake = way.intake()
+        take(intake, trade(1), at=15_000)
+        take(intake, trade(2, at=20_000 - late_ms), at=20_000)
+        intake.end("cut", 21_000 * MS)
+        ended = way.events[-1]
+        assert isinstance(ended, Disconnected)
+        assert ended.ts_to == until_ms * MS

@@ -119,6 +119,17 @@ def test_an_open_candle_settles_an_interruption_within_its_interval() -> None:
     assert not of.interrupted
 
 
+def test_a_hole_behind_an_interruption_lasts_until_what_shows_it_was_received() -> None:
+    of = Candles(("sim", "candle_1m", "X"), 60 * S)
+    take(of, candle(10))
+    of.leave("a", True, 0)
+    take(of, candle(12, closed=False, at=12))
+    take(of, candle(12, at=13))
+    (gap, _) = of.due(10**18)
+    assert isinstance(gap, Gap)
+    assert (gap.reason, gap.ts_from, gap.ts_to) == ("interrupted", 11 * 60 * S, 13 * 60 * S)
+
+
 def test_candles_go_on_where_the_store_ended() -> None:
     of = Candles(("sim", "candle_1m", "X"), 60 * S)
     of.resume(None, 10 * 60 * S)
