@@ -36,7 +36,7 @@ from .rival.venv import NoRival, rival_python
 from .scenarios import SCENARIOS, SHORT
 from .stage import Outcome, Scenario, play
 
-PLACES = (("sqlite", 1_000), ("postgres", 1_000), ("sqlite", 5_000), ("postgres", 5_000))
+PLACES = (("sqlite", 1_000), ("postgres", 5_000), ("postgres", 1_000), ("sqlite", 5_000))
 CONTEST_RATE = 1_000
 KEPT = Path(__file__).resolve().parents[3] / ".faults"
 
@@ -57,7 +57,7 @@ def runs(what: str, first_seed: int, mixes: int, only: str) -> list[Run]:
         return [Run(scenario, store, 1_000, first_seed + number) for number, (scenario, store) in enumerate(SHORT)]
     chosen = [each for each in SCENARIOS if only in each.name]
     found = [
-        (scenario, store, rate) for scenario in chosen for store, rate in PLACES
+        (scenario, store, rate) for store, rate in PLACES for scenario in chosen
         if store in (scenario.stores or ("sqlite", "postgres"))
     ]  # fmt: skip
     mixed = [(mix(first_seed + len(found) + number), *PLACES[number % len(PLACES)]) for number in range(mixes)]

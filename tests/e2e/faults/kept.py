@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from attrs import define
 from jrr_postgres import PostgresSink
 from jrr_postgres import StorageConfig as PostgresSettings
+from jrr_postgres.queries import Queries
 from jrr_postgres.testing import Home, Proxy, Server, execute
 from jrr_sqlite import SqliteSink
 from jrr_sqlite import StorageConfig as SqliteSettings
@@ -36,7 +38,10 @@ class Kept(Protocol):
         """The lines of its section in jrr.toml."""
 
     def reader(self) -> QueryStore:
-        """Return the store for reading, opened anew."""
+        """Return the store for reading, opened anew at every question."""
+
+    def opened(self) -> AbstractAsyncContextManager[QueryStore]:
+        """Open the store for many questions."""
 
 
 @define
@@ -57,8 +62,12 @@ class SqliteKept:
         return ["[sinks.sqlite]", f'path = "{self.path}"']
 
     def reader(self) -> QueryStore:
-        """Return the store for reading, opened anew."""
+        """Return the store for reading, opened anew at every question."""
         return SqliteSink(SqliteSettings(path=str(self.path)))
+
+    def opened(self) -> AbstractAsyncContextManager[QueryStore]:
+        """Open the store for many questions."""
+        return contextlib.nullcontext(self.reader())
 
 
 @define
@@ -82,8 +91,12 @@ class PostgresKept:
         return self.server.dsn(self.database)
 
     def reader(self) -> QueryStore:
-        """Return the store for reading, opened anew."""
+        """Return the store for reading, opened anew at every question."""
         return PostgresSink(PostgresSettings(dsn=self.dsn, compact=False))
+
+    def opened(self) -> AbstractAsyncContextManager[QueryStore]:
+        """Open the store for many questions."""
+        return Queries(PostgresSettings(dsn=self.dsn))
 
 
 @contextlib.contextmanager

@@ -31,9 +31,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]
 
 
 def fault_rows(outcomes: Sequence[Outcome]) -> list[list[object]]:
-    """Return the table's rows, in the order of the runs."""
-    rows = []
-    for each in outcomes:
+    """Return the table's rows, those of a fault together."""
+    order = list(dict.fromkeys(each.fault for each in outcomes))
+    rows: list[list[object]] = []
+    for each in sorted(outcomes, key=lambda each: order.index(each.fault)):
         verdict = each.verdict
         rows.append([
             each.fault, ", ".join(each.exchanges), each.store, each.rate, verdict.sent, verdict.stored,

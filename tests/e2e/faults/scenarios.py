@@ -159,7 +159,7 @@ SCENARIOS: Sequence[Scenario] = (
     Scenario("maintenance reset", {"maintenance": "4"}, 12.0, exchanges=("okx",)),
     Scenario("slow consumer", act=freeze(6.0), run_s=22.0, exchanges=ALL),
     Scenario("stream on the wrong path", {"silent_stream": "ethusdt@aggTrade"}, 12.0, exchanges=("binance-usdm",),
-             silent=("binance-usdm:trade:ETHUSDT",), until=False),
+             silent=("binance-usdm:trade:ETHUSDT",), until=False, settings={"first_data_s": 5.0}),
     Scenario("PostgreSQL stopped 5 s", act=outage(5), run_s=25.0, exchanges=ALL, stores=("postgres",)),
     Scenario("PostgreSQL stopped 20 s", act=outage(20), run_s=42.0, exchanges=ALL, stores=("postgres",)),
     Scenario("PostgreSQL stopped 60 s", act=outage(60), run_s=85.0, exchanges=ALL, stores=("postgres",)),

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,6 +13,7 @@ from attrs import Factory, define
 from jrr_core.cli.simulate import find_scripts
 from jrr_core.events import Backfilled
 from jrr_core.plugins import Plugins
+from jrr_core.store import QueryStore
 from jrr_core.subscription import Subscription
 from jrr_core.testing.child import Simulation, simulated
 from jrr_core.testing.verdict import Verdict, judge, numberings_of
@@ -133,12 +134,14 @@ async def play(
         await stage.stop_collector()
         truth = await simulation.stop()
     numberings = numberings_of(Plugins.load().connectors)
-    verdict = await judge(truth, kept.reader(), _delivering(scenario, wanted), numberings=numberings,
-                          instants=instants, seed=seed)  # fmt: skip
+    delivering = [each for each in wanted if _text(each) not in scenario.silent]
+    async with kept.opened() as store:
+        verdict = await judge(truth, store, delivering, numberings=numberings, instants=instants, seed=seed)
+        unsaid = [text async for text in _unsaid(scenario.silent, store, stage.collector)]
     healed_s = await _healed(kept, stage.over_ns)
     return Outcome(scenario.name, tuple(exchanges), kept.name, round(rate), seed, verdict,
                    not any(map(unbalanced, stage.accounts)), None if recovery_s is None else max(recovery_s, healed_s),
-                   tuple(_findings(stage, verdict, recovery_s)), tuple(_remarkable(stage.collector)))  # fmt: skip
+                   (*_findings(stage, verdict, recovery_s), *unsaid), tuple(_remarkable(stage.collector)))  # fmt: skip
 
 
 def subscriptions(exchanges: Sequence[str]) -> list[Subscription]:
@@ -150,15 +153,27 @@ def subscriptions(exchanges: Sequence[str]) -> list[Subscription]:
     return [Subscription.parse(text) for text in texts]
 
 
-def _delivering(scenario: Scenario, wanted: Sequence[Subscription]) -> list[Subscription]:
-    return [each for each in wanted if f"{each.exchange}:{each.channel}:{each.symbol}" not in scenario.silent]
+def _text(subscription: Subscription) -> str:
+    return f"{subscription.exchange}:{subscription.channel}:{subscription.symbol}"
+
+
+async def _unsaid(silent: Sequence[str], store: QueryStore, collector: Collector) -> AsyncIterator[str]:
+    """Yield what is claimed or not told of streams that never delivered."""
+    told = [line["text"] for line in collector.log if line["event"] == "stream_silent"]
+    complete = {f"{each.exchange}:{each.channel}:{each.symbol}" for each in await store.coverage()
+                if each.state == "complete"}  # fmt: skip
+    for text in silent:
+        if text in complete:
+            yield f"{text} never delivered, and its coverage says complete"
+        if not any(line.startswith(f"{text}:") for line in told):
+            yield f"{text} never delivered, and nothing was said of it"
 
 
 def _collector(
     scenario: Scenario, wanted: Sequence[Subscription], kept: Kept, simulation: Simulation, folder: Path
 ) -> Collector:
     places = {name: (simulation.ws_urls[name], simulation.rest_urls[name]) for name in simulation.ws_urls}
-    texts = [f"{each.exchange}:{each.channel}:{each.symbol}" for each in wanted]
+    texts = [_text(each) for each in wanted]
     lines = toml(places, texts, kept.name, kept.settings, scenario.settings)
     (folder / "jrr.toml").write_text(lines)
     return Collector(folder, _shifting_clock(folder) if scenario.clock else {})
