@@ -154,6 +154,8 @@ SCENARIOS: Sequence[Scenario] = (
     Scenario("stale REST", {"stale_rest": "3", "reset": "5"}, 12.0, exchanges=("okx",), run_s=25.0),
     Scenario("one of two lines reset", {"reset": "4", "every": "2"}, 12.0, exchanges=ALL, settings={"redundancy": 2}),
     Scenario("serverShutdown", {"shutdown_notice": "5"}, 12.0, exchanges=("binance",)),
+    Scenario("closed as after 24 hours", {"close_after": "5"}, 12.0, exchanges=BINANCE),
+    Scenario("late answers to subscribe", {"late-ack": "1"}, 12.0, exchanges=("okx",)),
     Scenario("used-up trade ids", {"na_trades": "0.02"}, 12.0, exchanges=("binance-usdm",)),
     Scenario("service notice 64008", {"notice": "5", "notice-close": "5"}, 12.0, exchanges=("okx",)),
     Scenario("maintenance reset", {"maintenance": "4"}, 12.0, exchanges=("okx",)),
