@@ -8,6 +8,7 @@ What is run is said by the environment:
     JRR_FAULTS_MIXES  how many random mixes (default 10)
     JRR_FAULTS_ONLY   only faults and trials whose names hold this text; the page is left as it is
     JRR_FAULTS_JOBS   how many runs at once (default 1)
+    JRR_FAULTS_PLACES stores and rates, in order (default sqlite:1000,postgres:5000,postgres:1000,sqlite:5000)
 
 Exit code 1 when any run shows what should not be; `.faults/` keeps what was found, and the folder of each such run.
 """
@@ -19,6 +20,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +28,8 @@ from pathlib import Path
 import cattrs
 from attrs import define
 from jrr_postgres.testing import Home
+
+from jrr_core.testing.verdict import Verdict
 
 from .kept import NoSmallDisk, kept
 from .mixes import mix
@@ -36,7 +40,7 @@ from .rival.venv import NoRival, rival_python
 from .scenarios import SCENARIOS, SHORT
 from .stage import Outcome, Scenario, play
 
-PLACES = (("sqlite", 1_000), ("postgres", 5_000), ("postgres", 1_000), ("sqlite", 5_000))
+PLACES = "sqlite:1000,postgres:5000,postgres:1000,sqlite:5000"
 CONTEST_RATE = 1_000
 KEPT = Path(__file__).resolve().parents[3] / ".faults"
 
@@ -56,11 +60,13 @@ def runs(what: str, first_seed: int, mixes: int, only: str) -> list[Run]:
     if what == "short":
         return [Run(scenario, store, 1_000, first_seed + number) for number, (scenario, store) in enumerate(SHORT)]
     chosen = [each for each in SCENARIOS if only in each.name]
+    texts = os.environ.get("JRR_FAULTS_PLACES", PLACES).split(",")
+    places = [(store, int(rate)) for store, _, rate in (text.partition(":") for text in texts)]
     found = [
-        (scenario, store, rate) for store, rate in PLACES for scenario in chosen
+        (scenario, store, rate) for store, rate in places for scenario in chosen
         if store in (scenario.stores or ("sqlite", "postgres"))
     ]  # fmt: skip
-    mixed = [(mix(first_seed + len(found) + number), *PLACES[number % len(PLACES)]) for number in range(mixes)]
+    mixed = [(mix(first_seed + len(found) + number), *places[number % len(places)]) for number in range(mixes)]
     return [Run(*each, first_seed + number) for number, each in enumerate([*found, *mixed])]
 
 
@@ -75,6 +81,9 @@ def one(run: Run, home: Home) -> Outcome | None:
     except NoSmallDisk as refusal:
         print(f"{name}: not done, no small disk may be mounted here: {refusal}", flush=True)
         return None
+    except Exception as failure:
+        traceback.print_exc()
+        outcome = broken(run, failure)
     keep(outcome, folder)
     found = outcome.verdict
     recovery = "none" if outcome.recovery_s is None else f"{outcome.recovery_s:.1f} s"
@@ -85,6 +94,13 @@ def one(run: Run, home: Home) -> Outcome | None:
     )
     print("\n".join([line, *[f"    {text}" for text in outcome.findings[:20]]]), flush=True)
     return outcome
+
+
+def broken(run: Run, failure: Exception) -> Outcome:
+    """Return the outcome of a run that came to no end: a finding, and no other run's affair."""
+    said = f"the run came to no end: {type(failure).__name__}: {failure}"
+    return Outcome(run.scenario.name, run.scenario.exchanges, run.store, run.rate, run.seed, Verdict(), False, None,
+                   (said,))  # fmt: skip
 
 
 def keep(outcome: Outcome, folder: Path) -> None:

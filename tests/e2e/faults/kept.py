@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
@@ -141,9 +140,11 @@ def small_disk(folder: Path, server: Server | None) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """Fill a small disk to the last kilobytes; return the file that does it."""
+    """Fill a small disk until nothing more goes onto it; return the file that does it."""
     ballast = folder / "ballast"
-    ballast.write_bytes(bytes(max(0, shutil.disk_usage(folder).free - 64_000)))
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
     return ballast
 
 

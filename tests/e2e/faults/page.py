@@ -4,12 +4,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from jrr_core.testing.verdict import Verdict
+
 from .stage import Outcome
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reliability.md"
 _COLUMNS = (
     "Fault", "Exchanges", "Store", "Messages/s", "Trades and candles", "Stored", "Backfilled", "In recorded gaps",
-    "Lost silently", "False gaps", "Books checked / wrong", "Account", "Recovery",
+    "Lost silently", "False gaps", "Books equal / wrong / not intact", "Account", "Recovery",
 )  # fmt: skip
 
 
@@ -39,7 +41,7 @@ def fault_rows(outcomes: Sequence[Outcome]) -> list[list[object]]:
         rows.append([
             each.fault, ", ".join(each.exchanges), each.store, each.rate, verdict.sent, verdict.stored,
             verdict.backfilled, verdict.in_gaps, verdict.lost, verdict.false_gaps,
-            f"{verdict.books_checked} / {verdict.books_wrong}", "balanced" if each.balanced else "WRONG",
+            _books(verdict), "balanced" if each.balanced else "WRONG",
             "none" if each.recovery_s is None else f"{each.recovery_s:.1f} s",
         ])  # fmt: skip
     return rows
@@ -66,6 +68,10 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return f"{len(outcomes)} fault runs, {len(seeds)} seeds ({shown}), {sum(v.sent for v in verdicts):,} trades: " + (
         ", ".join(f"{name} {count:,}" for name, count in counts.items())
     )
+
+
+def _books(verdict: Verdict) -> str:
+    return f"{verdict.books_checked - verdict.books_wrong} / {verdict.books_wrong} / {verdict.books_not_intact}"
 
 
 def _line(cells: Sequence[object]) -> str:
