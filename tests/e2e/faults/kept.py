@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -19,6 +20,8 @@ from jrr_sqlite import StorageConfig as SqliteSettings
 
 from jrr_core.store import QueryStore
 
+# A Home makes one server at a time; runs beside each other share it.
+_making = threading.Lock()
 # Room for the files of an empty store and some seconds of data.
 DISK_MB = 64
 
@@ -105,7 +108,8 @@ def kept(name: str, folder: Path, home: Home, *, small: bool) -> Iterator[Any]:
         with small_disk(folder / "disk", None) if small else contextlib.nullcontext(folder) as place:
             yield SqliteKept(place / "market.db")
         return
-    server = home.new()
+    with _making:
+        server = home.new()
     try:
         with Proxy(server.dsn("faults")) as line, contextlib.ExitStack() as stack:
             disk = server.folder
@@ -115,7 +119,8 @@ def kept(name: str, folder: Path, home: Home, *, small: bool) -> Iterator[Any]:
                 _sql(server, "CREATE DATABASE faults TABLESPACE small")
             yield PostgresKept(server, line, disk)
     finally:
-        home.remove(server)
+        with _making:
+            home.remove(server)
 
 
 @contextlib.contextmanager
