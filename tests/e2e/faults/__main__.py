@@ -22,7 +22,9 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import cattrs
@@ -114,10 +116,25 @@ def keep(outcome: Outcome, folder: Path) -> None:
 
 
 def faults(todo: Sequence[Run], jobs: int) -> list[Outcome]:
-    """Do all fault runs."""
+    """Do all fault runs, in processes: judging takes as much of a core as the run itself."""
     print(f"{len(todo)} fault runs, seeds {todo[0].seed} to {todo[-1].seed}", flush=True)
-    with Home() as home, ThreadPoolExecutor(jobs) as pool:
-        return [outcome for outcome in pool.map(lambda run: one(run, home), todo) if outcome is not None]
+    # What a scenario does cannot be sent to a process, so each is born with the list.
+    _todo.extend(todo)
+    with ProcessPoolExecutor(jobs, get_context("fork")) as pool:
+        return [outcome for outcome in pool.map(_numbered, range(len(todo))) if outcome is not None]
+
+
+_todo: list[Run] = []
+
+
+def _numbered(number: int) -> Outcome | None:
+    return one(_todo[number], _home())
+
+
+@cache
+def _home() -> Home:
+    """Return this process's place for servers; it goes when the process does."""
+    return Home()
 
 
 def side_by_side(only: str) -> list[str]:

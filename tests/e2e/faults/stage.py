@@ -120,18 +120,10 @@ async def play(
                          truth_file=folder / "truth.jsonl") as simulation:  # fmt: skip
         begun = asyncio.get_running_loop().time()
         stage = Stage(_collector(scenario, wanted, kept, simulation, folder), kept, Random(seed))
-        await stage.collector.start()
-        if scenario.act is not None:
-            await _recovered(kept, exchanges, 0)
-            await scenario.act(stage)
-        if scenario.faults_s:
-            await asyncio.sleep(begun + scenario.faults_s - asyncio.get_running_loop().time())
-            stage.over()
-        recovering = asyncio.create_task(_recovered(kept, exchanges, stage.over_ns))
-        await simulation.quiet()
-        recovery_s = await recovering
-        await _settle(kept)
-        await stage.stop_collector()
+        try:
+            recovery_s = await _strike(scenario, stage, exchanges, begun, simulation)
+        finally:
+            await stage.stop_collector()
         truth = await simulation.stop()
     numberings = numberings_of(Plugins.load().connectors)
     delivering = [each for each in wanted if _text(each) not in scenario.silent]
@@ -142,6 +134,24 @@ async def play(
     return Outcome(scenario.name, tuple(exchanges), kept.name, round(rate), seed, verdict,
                    not any(map(unbalanced, stage.accounts)), None if recovery_s is None else max(recovery_s, healed_s),
                    (*_findings(stage, verdict, recovery_s), *unsaid), tuple(_remarkable(stage.collector)))  # fmt: skip
+
+
+async def _strike(
+    scenario: Scenario, stage: Stage, exchanges: Sequence[str], begun: float, simulation: Simulation
+) -> float | None:
+    """Collect until the market rests and the store too, the fault in between; return how soon that was got over."""
+    await stage.collector.start()
+    if scenario.act is not None:
+        await _recovered(stage.kept, exchanges, 0)
+        await scenario.act(stage)
+    if scenario.faults_s:
+        await asyncio.sleep(begun + scenario.faults_s - asyncio.get_running_loop().time())
+        stage.over()
+    recovering = asyncio.create_task(_recovered(stage.kept, exchanges, stage.over_ns))
+    await simulation.quiet()
+    recovery_s = await recovering
+    await _settle(stage.kept)
+    return recovery_s
 
 
 def subscriptions(exchanges: Sequence[str]) -> list[Subscription]:
