@@ -137,7 +137,7 @@ async def set_clock_back(stage: Stage) -> None:
 SCENARIOS: Sequence[Scenario] = (
     Scenario("none", faults_s=1.0, run_s=12.0, exchanges=ALL),
     Scenario("socket reset", {"reset": "5"}, 12.0, exchanges=ALL),
-    Scenario("half-open silence", {"silence": "5"}, 8.0, exchanges=ALL, run_s=24.0, settings=SOON_STALE),
+    Scenario("half-open silence", {"silence": "5"}, 11.0, exchanges=ALL, run_s=28.0, settings=SOON_STALE),
     Scenario("close frame", {"close": "5"}, 12.0, exchanges=ALL),
     Scenario("refused reconnects for 20 s", {"reset": "5", "refuse": "20"}, 50.0, exchanges=ALL, run_s=80.0),
     Scenario("frames dropped (1 %)", {"drop": "0.01"}, 12.0, exchanges=ALL),
