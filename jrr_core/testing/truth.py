@@ -106,10 +106,10 @@ class Truth:
         log = self._logs.get((exchange, symbol))
         return None if log is None else log.at(sequence)
 
-    def book_outdated(self, exchange: str, symbol: str, sequence: int, ts: int) -> bool:
-        """Whether the market's book had at `ts` moved on from `sequence`, or never was at it."""
+    def book_outdated(self, exchange: str, symbol: str, sequence: int, ts: int, trail_ns: int = 0) -> bool:
+        """Whether the market's book had at `ts` moved on from `sequence` `trail_ns` ago, or never was at it."""
         log = self._logs.get((exchange, symbol))
-        return log is None or log.outdated(sequence, ts)
+        return log is None or log.outdated(sequence, ts, trail_ns)
 
     def add(self, other: "Truth") -> None:
         """Take over what another simulation sent."""

@@ -307,7 +307,7 @@ async def _judge_books(
         elif market != (book.bids, book.asks):
             levels = len(set(market[0]) ^ set(book.bids)) + len(set(market[1]) ^ set(book.asks))
             wrong.append(f"at {ts} number {book.sequence} differs in {levels} levels")
-        elif truth.book_outdated(exchange, symbol, book.sequence or 0, ts - _TRAIL_NS):
+        elif truth.book_outdated(exchange, symbol, book.sequence or 0, ts, _TRAIL_NS):
             wrong.append(f"at {ts} number {book.sequence}, which the market had left {_TRAIL_NS / 1e9:g} s before")
     verdict.books_wrong += len(wrong)
     if wrong:
