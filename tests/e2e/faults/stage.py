@@ -24,6 +24,7 @@ from .kept import Kept
 _POLL_S = 0.05
 _RECOVERED_S = 60.0
 _SETTLED_S = 2.0
+_HEALING_S = 8.0
 _SETTLE_AT_MOST_S = 40.0
 
 ENDS = ("written", "duplicate", "dropped", "quarantined", "spooled", "pending")
@@ -224,16 +225,16 @@ async def _healed(kept: Kept, over_ns: int) -> float:
 
 
 async def _settle(kept: Kept) -> None:
-    """Return when the store has not changed for a while."""
+    """Return when the store has not changed for a while; longer while gaps stand that may yet be filled."""
     loop = asyncio.get_running_loop()
     begun = since = loop.time()
     last: Any = None
-    while loop.time() - begun < _SETTLE_AT_MOST_S and loop.time() - since < _SETTLED_S:
+    patience_s = _SETTLED_S
+    while loop.time() - begun < _SETTLE_AT_MOST_S and loop.time() - since < patience_s:
         try:
-            now: Any = (
-                await kept.reader().counts(),
-                [r for r in await kept.reader().coverage() if r.state != "complete"],
-            )
+            gaps = [each for each in await kept.reader().coverage() if each.state == "gap"]
+            now: Any = (await kept.reader().counts(), gaps)
+            patience_s = _HEALING_S if any(each.channel == "trade" for each in gaps) else _SETTLED_S
         except Exception as error:  # a store that cannot be asked is not settled
             now = error
         if now != last:
