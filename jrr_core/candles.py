@@ -58,6 +58,15 @@ class Interval:
         return begin if begin == ts else self.end(begin)
 
 
+def step_of(text: str) -> Interval | None:
+    """Return the interval of a candle channel, its offset from UTC left out; None for months, of no fixed length."""
+    try:
+        interval = Interval.parse(text.partition("@")[0])
+    except ConfigError:
+        return None
+    return None if interval.unit == "M" else interval
+
+
 def resampled(trades: Iterable[Trade], interval: str) -> Iterator[Candle]:
     """Yield the candles of one symbol's trades, given in order of time; intervals without a trade are left out.
 

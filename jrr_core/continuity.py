@@ -7,9 +7,8 @@ to be asked for by a session that carries the stream.
 
 from collections.abc import Iterable, Mapping
 
-from .candles import Interval
+from .candles import step_of
 from .connector import Numbering
-from .errors import ConfigError
 from .events import Gap, Message
 from .frame import Absent, Hole
 from .holes import Missing
@@ -132,9 +131,9 @@ class Continuity:
         if stream.channel == "funding":
             return Funding(name)
         if stream.channel.startswith("candle_"):
-            step = _step_of(stream.channel.removeprefix("candle_"))
-            if step is not None:
-                return Candles(name, step)
+            interval = step_of(stream.channel.removeprefix("candle_"))
+            if interval is not None:
+                return Candles(name, interval.end(0))
         return Lead(name) if len(stream.sessions) > 1 else None
 
 
@@ -143,12 +142,3 @@ def _stream_of(key: StreamKey) -> tuple[str, str | None]:
     if key.channel.startswith("trade@"):
         return "trade", key.channel.removeprefix("trade@")
     return key.channel, None
-
-
-def _step_of(interval: str) -> int | None:
-    """Return the length of a candle in ns; None for months, which have no fixed one."""
-    try:
-        parsed = Interval.parse(interval.partition("@")[0])
-    except ConfigError:
-        return None
-    return None if parsed.unit == "M" else parsed.end(0)

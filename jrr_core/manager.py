@@ -29,7 +29,7 @@ from .quarantine import Quarantine
 from .sink import BatchPolicy, Sink, StreamKey
 from .store import Store
 from .subscription import Subscription
-from .unhealed import unhealed
+from .unhealed import candle_points, unhealed
 
 _CALLBACK_BATCH = BatchPolicy(max_rows=1000, max_age_s=0.0)
 _TICK_S = 0.2
@@ -61,6 +61,7 @@ class Manager:
         self._buffer_events = buffer_events
         self._stop_timeout_s = stop_timeout_s
         self._started = time.monotonic()
+        self._began_ns = time.time_ns()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -223,7 +224,7 @@ class Manager:
     async def _collect(self, for_s: float | None, on_tick: Callable[[dict[str, Any]], None] | None) -> None:
         if self._begun:
             raise ConfigError("this manager has been started before; build another one for another run")
-        self._started = time.monotonic()
+        self._started, self._began_ns = time.monotonic(), time.time_ns()
         self._begun = True
         if self._stopping.is_set():
             return
@@ -285,12 +286,13 @@ class Manager:
         for exchange in self.exchanges.values():
             exchange.resume(points)
         if isinstance(sink, Store) and self._crew is not None and not self._stopping.is_set():
-            self._crew.aside(self._reopen(sink.name, sink), f"sink {sink.name}")
+            self._crew.aside(self._reopen(sink.name, sink, points), f"sink {sink.name}")
 
-    async def _reopen(self, name: str, store: Store) -> None:
+    async def _reopen(self, name: str, store: Store, points: Mapping[StreamKey, int]) -> None:
         """Have what earlier runs missed asked for once more; a store that cannot be read costs no more than that."""
         try:
-            gaps = await unhealed(store, time.time_ns())
+            more = await candle_points(store, points, self._began_ns)
+            gaps = await unhealed(store, self._began_ns)
         except Exception as error:
             say(logging.WARNING, "unhealed_unread",
                 f"{name}: cannot read what earlier runs missed, so it is not fetched: {error}", sink=name)  # fmt: skip
@@ -299,6 +301,7 @@ class Manager:
             say(logging.INFO, "unhealed", f"{name}: {sum(gap.count or 0 for gap in gaps)} events that earlier runs "
                 "missed are asked for again", sink=name)  # fmt: skip
         for exchange in self.exchanges.values():
+            exchange.resume(more)
             exchange.reopen(gaps)
 
     async def _read(self, reader: Drain | Notifier) -> None:

@@ -1,11 +1,13 @@
-"""Holes that earlier runs left in a store: told and counted, not filled since, and young enough to be asked for."""
+"""What earlier runs left that `resume_points` do not tell: holes not filled since, candles that had not closed yet."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from attrs import evolve
 
+from .candles import step_of
 from .events import Backfilled, Gap
+from .sink import StreamKey
 from .store import Range, Selection, Store
 
 # Exchanges give out trades of two days at least; older holes would be asked for at every start, in vain.
@@ -34,6 +36,23 @@ async def unhealed(store: Store, now_ns: int) -> list[Gap]:
             if any(item.ts_from <= _end(gap) and item.ts_to >= (gap.ts_from or item.ts_from) for item in ranges):
                 found += _left(gap, filled)
     return found[-_MOST:]
+
+
+async def candle_points(store: Store, known: Container[StreamKey], before_ns: int) -> Mapping[StreamKey, int]:
+    """Return a resume point for each candle stream without a `known` one that an earlier run, before `before_ns`, had.
+
+    No candle of it had closed yet, so the first one missing is that in which
+    its coverage began. Raises what the store raises.
+    """
+    points: dict[StreamKey, int] = {}
+    for item in await store.coverage():
+        key = StreamKey(item.exchange, item.channel, item.symbol)
+        # Where boundaries lie outside UTC is the exchange's to know.
+        utc = item.channel.startswith("candle_") and "@" not in item.channel
+        step = step_of(item.channel.removeprefix("candle_")) if utc else None
+        if step is not None and key not in known and item.ts_from < before_ns:
+            points.setdefault(key, step.begin(item.ts_from) - step.end(0))
+    return points
 
 
 def _counted(gap: Gap) -> bool:

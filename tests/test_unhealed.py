@@ -7,8 +7,9 @@ from typing import Any
 from attrs import define
 
 from jrr_core.events import Backfilled, Gap
+from jrr_core.sink import StreamKey
 from jrr_core.store import EVERYTHING, Range, Selection
-from jrr_core.unhealed import AGE_NS, unhealed
+from jrr_core.unhealed import AGE_NS, candle_points, unhealed
 
 S = 10**9
 NOW = 10**6 * S
@@ -87,3 +88,15 @@ def test_candles_are_counted_by_their_step() -> None:
     first, last = 60 * S, 240 * S
     gap = told(first, last, 50, step=60 * S)
     assert ask([gap_range(50, 4)], gap, found(120 * S, 120 * S, 40)) == [((first, first), 1), ((180 * S, last), 2)]
+
+
+def test_candles_that_had_not_closed_yet_are_missing_from_where_coverage_began() -> None:
+    minute = 60 * S
+    ranges = [
+        Range("x", channel, "A", start * minute + 7, (start + 1) * minute, "complete")
+        for channel, start in (("candle_1m", 10), ("candle_1m", 12), ("candle_5m", 11), ("candle_1M", 11),
+                               ("candle_1d@+08:00", 11), ("trade", 11), ("candle_3m", 50))
+    ]  # fmt: skip
+    known = {StreamKey("x", "candle_5m", "A")}
+    points = asyncio.run(candle_points(Kept(ranges, ()), known, 40 * minute))
+    assert points == {StreamKey("x", "candle_1m", "A"): 9 * minute}

@@ -1,6 +1,7 @@
 """What is lost on the way is fetched again over real sockets: every trade and candle of the market is stored once."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -155,5 +156,26 @@ def test_what_an_earlier_run_could_not_fetch_is_fetched_by_the_next(exchange: st
 
     standing, verdict = asyncio.run(twice())
     assert standing > 0
+    assert verdict.findings == []
+    assert (verdict.lost, verdict.in_gaps, verdict.gaps) == (0, 0, 0)
+
+
+def test_a_candle_that_closed_between_two_runs_is_fetched_though_none_was_stored_before(tmp_path: Path) -> None:
+    wanted = ["okx:candle_1m:BTC-USDT", "okx:trade:BTC-USDT"]
+
+    async def twice() -> Verdict:
+        truth_file = tmp_path / "truth.jsonl"
+        # Stop within the first minute, start again in the next.
+        await asyncio.sleep((75 - time.time() % 60) % 60)
+        async with simulated(["okx"], rate=200, run_s=60.0, truth_file=truth_file) as simulation:
+            async with running(simulation, "okx", wanted, {}, tmp_path):
+                await asyncio.sleep(5.0)
+            await asyncio.sleep(45.0)
+            async with running(simulation, "okx", wanted, {}, tmp_path):
+                await simulation.quiet()
+                await asyncio.sleep(_SETTLE_S)
+            return await judged(await simulation.stop(), wanted, tmp_path)
+
+    verdict = asyncio.run(twice())
     assert verdict.findings == []
     assert (verdict.lost, verdict.in_gaps, verdict.gaps) == (0, 0, 0)
