@@ -183,12 +183,12 @@ SHORT: Sequence[tuple[Scenario, str]] = (
     (
         Scenario("several faults, jrr killed once",
                  {"reset": "2.5", "duplicate": "0.02", "reorder": "0.02", "garbage": "0.01", "rest_429": "1"}, 5.0,
-                 end_collector(1, "kill", 0.5, 1.0), 9.0, ("binance", "okx")),
+                 end_collector(1, "kill", 0.5, 1.0), 10.0, ("binance", "okx")),
         "sqlite",
     ),
     (
         Scenario("several faults, PostgreSQL stopped 2 s", {"drop": "0.01", "close": "2.5"}, 6.5,
-                 outage(2.0, before_s=1.0), 9.5, ("binance-usdm",)),
+                 outage(2.0, before_s=1.0), 10.0, ("binance-usdm",)),
         "postgres",
     ),
 )  # fmt: skip
