@@ -180,7 +180,14 @@ class Candles(Track):
     def leave(self, session: str, last: bool, now_ns: int) -> list[Message]:
         """Take note that it does so no more."""
         self._grid.release(session)
-        return self._grid.interrupt() if last else []
+        if not last:
+            return []
+        events = self._grid.interrupt()
+        shown, self._open = self._open, None
+        if shown is not None and self._grid.lacks(shown[0].open_time):
+            # Its closing frame cannot come any more.
+            events += self._grid.skip_to(shown[0].open_time, *shown)
+        return events
 
     def resume(self, space: str | None, point: int) -> list[Message]:
         """Take the open time of the last closed candle a store had."""

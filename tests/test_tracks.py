@@ -130,6 +130,14 @@ def test_a_hole_behind_an_interruption_lasts_until_what_shows_it_was_received() 
     assert (gap.reason, gap.ts_from, gap.ts_to) == ("interrupted", 11 * 60 * S, 13 * 60 * S)
 
 
+def test_a_closing_frame_still_awaited_at_the_end_is_missing() -> None:
+    of = Candles(("sim", "candle_1m", "X"), 60 * S)
+    take(of, candle(10))
+    take(of, candle(12, closed=False, at=12))
+    assert [e.sequences for e in of.leave("a", True, 0) if isinstance(e, Gap)] == [(11 * 60 * S,) * 2]
+    assert of.due(10**18) == []
+
+
 def test_candles_go_on_where_the_store_ended() -> None:
     of = Candles(("sim", "candle_1m", "X"), 60 * S)
     of.resume(None, 10 * 60 * S)
