@@ -46,10 +46,13 @@ async def version_of(connection: Any, schema: str) -> int:
     Raises ConfigError for a namespace that is not jrr's and for a version
     this program does not know.
     """
-    if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.schema_version"):
-        taken = await connection.fetchval(
-            "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace($1)", schema
-        )
+    # By the catalogue's rows, not by to_regclass: within a transaction that one may answer from before its locks.
+    ours, taken = await connection.fetchrow(
+        "SELECT count(*) FILTER (WHERE c.relname = 'schema_version'), count(*) FROM pg_class c "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1",
+        schema,
+    )
+    if not ours:
         if taken:
             raise ConfigError(
                 f"the namespace {schema} of this database holds tables of another program; set sinks.postgres.schema"
