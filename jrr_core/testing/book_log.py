@@ -64,14 +64,15 @@ class BookLog:
         self._reached = place
         return tuple(sorted(self._bids.items(), reverse=True)), tuple(sorted(self._asks.items()))
 
-    def outdated(self, sequence: int, ts: int, trail_ns: int = 0) -> bool:
+    def outdated(self, sequence: int, ts: int, trail_ns: int = 0, rest: int | None = None) -> bool:
         """Whether the book had, `trail_ns` before `ts`, changed since it bore the number; True for one it never bore.
 
-        Time in which the market stood still and afterwards went on does not
-        count: a machine too busy to run it does not send its updates either.
+        Time in which the market stood still does not count: a machine too
+        busy to run it does not send its updates either. From `rest` on all
+        that was to be sent is sent.
         """
         place, behind = self._place(sequence), bisect_right(self._times, ts)
-        alive = self._times[behind - 1] if 0 < behind < len(self) else ts
+        alive = ts if rest is not None and ts >= rest else self._times[max(behind, 1) - 1]
         return place is None or place < bisect_right(self._times, alive - trail_ns) - 1
 
     def lines(self) -> Iterator[Mapping[str, Any]]:

@@ -109,7 +109,8 @@ class Truth:
     def book_outdated(self, exchange: str, symbol: str, sequence: int, ts: int, trail_ns: int = 0) -> bool:
         """Whether the market's book had at `ts` moved on from `sequence` `trail_ns` ago, or never was at it."""
         log = self._logs.get((exchange, symbol))
-        return log is None or log.outdated(sequence, ts, trail_ns)
+        final = self._books.get((exchange, symbol))
+        return log is None or log.outdated(sequence, ts, trail_ns, None if final is None else final.ts_recv)
 
     def add(self, other: "Truth") -> None:
         """Take over what another simulation sent."""

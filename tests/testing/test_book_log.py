@@ -36,7 +36,6 @@ def test_a_book_is_outdated_once_it_was_changed() -> None:
     log = BookLog(100, 10, BIDS, ASKS)
     log.change(107, 20, [(D(9), D(5))], [])
     assert [log.outdated(100, ts) for ts in (5, 10, 19, 20, 30)] == [False, False, False, True, True]
-    assert [log.outdated(100, ts, 5) for ts in (20, 24, 25)] == [False, False, True]
     assert not log.outdated(107, 1000)
     assert log.outdated(3, 0)
 
@@ -68,4 +67,5 @@ def test_time_in_which_the_market_stood_still_makes_no_book_outdated() -> None:
     for number in (20, 21, 90, 91):
         log.change(number, number, [(D(9), D(number))], [])
     assert [log.outdated(20, ts, 5) for ts in (25, 89, 90)] == [False, False, True]
-    assert [log.outdated(91, ts, 5) for ts in (95, 1000)] == [False, False]
+    assert [log.outdated(90, ts, 5) for ts in (95, 1000)] == [False, False]
+    assert [log.outdated(90, ts, 5, 100) for ts in (99, 100, 1000)] == [False, True, True]
