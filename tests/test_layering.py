@@ -18,8 +18,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("book", "candles", "connector", "parser", "sink", "store", "subscriber", "volume"),
     (
         "hookspecs", "sequence", "buffer", "bus", "backoff", "continuity", "counters", "coverage", "holes", "intake",
-        "journal", "lead", "lines", "network", "numbered", "packing", "pace", "quarantine", "rates", "segment",
-        "silence", "stream", "structure", "track", "tracks", "unhealed", "vigil", "wire",
+        "journal", "lead", "lines", "network", "numbered", "packing", "pace", "pages", "quarantine", "rates",
+        "segment", "silence", "stream", "structure", "track", "tracks", "unhealed", "vigil", "wire",
     ),
     ("transport", "session", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture", "plan",
      "stocktake", "audit"),

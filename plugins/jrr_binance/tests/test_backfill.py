@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jrr_binance.connector import CoinM, CoinmSettings, Spot, SpotSettings, UsdM, UsdmSettings
-from jrr_binance.pages import Grid, Page, absent
 from jrr_binance.parser import Parser
 
 from jrr_core.connector import Rate
 from jrr_core.errors import ParseError
 from jrr_core.events import Candle, FundingRate, Message, Trade
 from jrr_core.frame import Absent, Frame, Hole, HttpGet
+from jrr_core.pages import Grid, Page, absent
 from jrr_core.parser import Refilling
 from jrr_core.subscription import Subscription
 from jrr_core.testing import FUZZ_EXAMPLES, damage

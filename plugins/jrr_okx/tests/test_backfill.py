@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jrr_okx.connector import OkxConnector, OkxSettings
-from jrr_okx.pages import Grid, Page, absent
 from jrr_okx.parser import OkxParser
 
 from jrr_core.connector import Rate
 from jrr_core.errors import ParseError
 from jrr_core.events import Candle, FundingRate, Message, Trade
 from jrr_core.frame import Absent, Frame, Hole, HttpGet
+from jrr_core.pages import Grid, Page, absent
 from jrr_core.parser import Refilling
 from jrr_core.subscription import Subscription
 from jrr_core.testing import FUZZ_EXAMPLES, damage

@@ -13,10 +13,10 @@ from attrs import evolve
 from jrr_core.errors import ParseError
 from jrr_core.events import Message
 from jrr_core.frame import Absent, Frame, Hole, HttpGet, Request
+from jrr_core.pages import TAG, Page, absent
 
 from . import messages
 from .history import MOST_ROWS, Aggregates, Answer, Candles, Funding, LatestTrades, OldTrades, Source
-from .pages import TAG, Page, absent
 from .products import Product
 
 __all__ = ["TAG", "Backfill"]

@@ -13,9 +13,9 @@ from attrs import define
 
 from jrr_core.events import Message
 from jrr_core.frame import Frame, Hole
+from jrr_core.pages import Grid
 
 from . import past
-from .pages import Grid
 from .products import Product
 
 _MS = 1_000_000

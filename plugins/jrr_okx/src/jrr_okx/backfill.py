@@ -14,9 +14,9 @@ from attrs import evolve
 from jrr_core.errors import ParseError
 from jrr_core.events import Message
 from jrr_core.frame import Absent, Frame, Hole, HttpGet, Request
+from jrr_core.pages import TAG, Page, absent
 
 from .history import MOST_TRADES, Answer, Funding, LatestCandles, LatestTrades, OldCandles, OldTrades, Source
-from .pages import TAG, Page, absent
 from .products import BAR_OF, MOST_LATEST_CANDLES
 from .refusal import Refusal, refusal, refusal_if_any
 

@@ -14,9 +14,9 @@ from attrs import define
 
 from jrr_core.events import Message
 from jrr_core.frame import Frame, Hole
+from jrr_core.pages import Grid
 
 from . import messages
-from .pages import Grid
 from .products import (
     BAR_OF,
     CANDLES_POOL,

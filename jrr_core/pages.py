@@ -2,7 +2,7 @@
 
 An answer finds in its tag what it answers, so nothing is remembered between
 requests: a hole may be asked for twice, holes of many symbols at once, and a
-capture of the answers replays.
+capture of the answers replays. For parsers that fetch the past (`Refilling`).
 """
 
 from bisect import bisect_left
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import define, evolve
 
-from jrr_core.candles import Interval
-from jrr_core.errors import ConfigError, ParseError
-from jrr_core.frame import Hole
+from .candles import Interval
+from .errors import ConfigError, ParseError
+from .frame import Hole
 
 TAG = "refill|"
 # Above every id and every time in ns (until 2116), and a range of so many still has a length.
@@ -31,7 +31,7 @@ class Page:
 
     @property
     def tag(self) -> str:
-        """The page as text, `refill|/api/v5/market/trades|0|5|9|5|trade||BTC-USDT`; the symbol is last."""
+        """The page as text, `refill|aggTrades|0|5|9|5|trade|agg|BTCUSDT`; the symbol is last, whatever is in it."""
         hole = self.hole
         numbers = f"{self.tries}|{hole.first}|{hole.last}|{hole.count}"
         return f"{TAG}{self.source}|{numbers}|{hole.channel}|{hole.id_space or ''}|{hole.symbol}"
@@ -88,13 +88,16 @@ class Grid:
         """Return the open time behind `opened`."""
         return self.interval.end(opened + self.offset_ns) - self.offset_ns
 
-    def times(self, hole: Hole, most: int) -> Sequence[int]:
-        """Return the open times of a hole from its first on, at most so many."""
+    def times(self, hole: Hole, most: int, span_ns: int | None = None) -> Sequence[int]:
+        """Return the open times of a hole from its first on, at most so many; all but one close within `span_ns`."""
         found: list[int] = []
         opened = hole.first
         while opened <= hole.last and len(found) < most:
+            behind = self.next(opened)
+            if found and span_ns is not None and behind - hole.first > span_ns:
+                break
             found.append(opened)
-            opened = self.next(opened)
+            opened = behind
         return found
 
 
