@@ -66,11 +66,6 @@ class Numbered:
         """Whether the stream was interrupted and no number has yet shown what that cost."""
         return self._interrupted
 
-    @property
-    def holding(self) -> bool:
-        """Whether `due` may have something to say."""
-        return bool(self._held)
-
     def take(self, event: Message, first: int, last: int, session: str) -> Sequence[Message] | None:
         """Take an event that bears the numbers `first` to `last`; None means: publish it as it is."""
         numbers = self.numbers
