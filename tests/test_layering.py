@@ -17,9 +17,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "exact", "levels", "events", "instrument", "subscription", "frame", "setting", "dotenv"),
     ("book", "candles", "connector", "parser", "sink", "store", "subscriber", "volume"),
     (
-        "hookspecs", "sequence", "buffer", "bus", "backoff", "continuity", "counters", "coverage", "holes", "intake",
-        "journal", "lead", "lines", "network", "numbered", "packing", "pace", "pages", "quarantine", "rates",
-        "segment", "silence", "stream", "structure", "track", "tracks", "unhealed", "vigil", "wire",
+        "hookspecs", "sequence", "buffer", "bus", "backfill", "backoff", "continuity", "counters", "coverage",
+        "endpoints", "holes", "intake", "journal", "lead", "lines", "network", "numbered", "packing", "pace", "pages",
+        "quarantine", "rates", "segment", "silence", "stream", "structure", "track", "tracks", "unhealed", "vigil", "wire",
     ),
     ("transport", "session", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture", "plan",
      "stocktake", "audit"),
@@ -32,8 +32,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 WITHIN = {
     "connector": {"parser"},
     "store": {"book", "sink"},
+    "backfill": {"endpoints", "pages"},
     "buffer": {"counters"},
     "continuity": {"holes", "lead", "stream", "track", "tracks"},
+    "endpoints": {"pages"},
     "intake": {"continuity", "counters", "coverage", "journal", "stream"},
     "lead": {"track"},
     "numbered": {"coverage", "holes"},

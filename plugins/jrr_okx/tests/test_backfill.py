@@ -182,7 +182,7 @@ def test_a_large_hole_is_paged_through_the_history() -> None:
     outcome = Outcome(parser_of(), trades(101, 1000), Exchange(range(1, 5000)).get)
     assert outcome.ids == list(range(101, 1001))
     assert set(outcome.pools) == {"okx-history-trades"}
-    assert len(outcome.requests) == 10
+    assert len(outcome.requests) == 9
 
 
 def test_ids_the_exchange_does_not_list_are_said_to_be_absent() -> None:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define
 
+from jrr_core import pages
 from jrr_core.errors import ParseError
 from jrr_core.events import Message
 from jrr_core.frame import Absent, Acked, Frame, Hole, Refused, Request, Rotate
 from jrr_core.subscription import Subscription
 from jrr_core.wire import Raw, Struct, decoder
 
-from . import backfill, books, messages, polls, streams
+from . import books, history, messages, polls, streams
 from .products import Payload, Product
 from .streams import Stream
 
@@ -116,7 +117,7 @@ class Parser:
         rest_url = rest_url.rstrip("/")
         self._books = books.Books(product, rest_url, depth_limit, None if self._replay else self._ask)
         history_url = history_url.rstrip("/") or rest_url
-        self._backfill = backfill.Backfill(product, rest_url, history_url, self._ask, self._replay)
+        self._backfill = history.backfill(product, rest_url, history_url, self._ask, self._replay)
         self._polls = polls.Polls(product, rest_url, open_interest_s)
         self._takers: dict[Payload, Callable[[Route, Data, int], Sequence[Message]]] = {
             "trade": self._trade,
@@ -338,6 +339,6 @@ class Parser:
             return self._books.reply(frame, tag.removeprefix(books.TAG))
         if tag.startswith(polls.TAG):
             return self._polls.reply(frame, tag.removeprefix(polls.TAG))
-        if tag.startswith(backfill.TAG):
+        if tag.startswith(pages.TAG):
             return self._backfill.reply(frame)
         return ()

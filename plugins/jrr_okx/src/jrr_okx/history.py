@@ -1,20 +1,19 @@
 """Where OKX keeps the past: one class per endpoint, that asks for a part of a hole and reads the answer.
 
-Pure: what is asked next is the business of `backfill`. Answers come newest
-first and may be of any age (caches), so each request is for so few numbers
-that all fit one answer, and for one more behind them: what is listed proves
-all below it. Rows of trades are single fills, whichever stream lacks them.
+Pure: what is asked next is the business of `jrr_core.backfill`. Answers come
+newest first and may be of any age (caches), so each request is for so few
+numbers that all fit one answer, and for one more behind them: what is listed
+proves all below it. Rows of trades are single fills, whichever stream lacks
+them.
 """
 
-from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Callable
+from typing import ClassVar
 from urllib.parse import quote
 
-from attrs import define
-
-from jrr_core.events import Message
-from jrr_core.frame import Frame, Hole
-from jrr_core.pages import Grid
+from jrr_core.backfill import Backfill, Refusal
+from jrr_core.endpoints import Answer, CandlesByTime, Endpoint, FundingByTime, TradesById
+from jrr_core.frame import Frame, Hole, HttpGet, Request
 
 from . import messages
 from .products import (
@@ -23,176 +22,137 @@ from .products import (
     FUNDING_HISTORY_POOL,
     HISTORY_CANDLES_POOL,
     HISTORY_TRADES_POOL,
+    MOST_LATEST_CANDLES,
     TRADES_POOL,
 )
+from .refusal import refusal, refusal_if_any
 
 _MS = 1_000_000
 # Docs, "Get trades", "Get trades history", "Get candlesticks", "Get funding rate history": most rows of an answer.
-MOST_TRADES = 500
+_MOST_TRADES = 500
 _MOST_OLD_TRADES = 100
 _MOST_CANDLES = 300
 _MOST_RATES = 400
-# The shortest time between two settlements.
-_HOUR_NS = 3600 * 10**9
+# Docs, "Error code > General class": service unavailable, endpoint timed out, too many requests, system busy
+# twice; "System is busy, please try again later".
+_BUSY = frozenset({"50001", "50004", "50011", "50013", "50026"})
+# What stands before OKX refuses bursts with it; later the same request passes.
+_REFUSED_FOR_NOW = 403
 
 
-@define(frozen=True)
-class Answer:
-    """What an answer says: events, the `numbers` it lists, and up to which one it tells (-1: of none)."""
+class _At:
+    """What all endpoints here have: a path, the pool it is charged to, and the address that serves it."""
 
-    events: Sequence[Message]
-    numbers: Sequence[int]
-    reached: int
-
-
-class Source(Protocol):
-    """One endpoint: its `path`, the pool its requests are counted in, the endpoint to ask for what it lacks."""
-
-    path: ClassVar[str]
+    name: ClassVar[str]
+    older: ClassVar[str | None] = None
     pool: ClassVar[str]
-    older: ClassVar[str | None]
 
-    def query(self, hole: Hole) -> str:
-        """Return the parameters that ask for the beginning of a hole."""
+    def __init__(self, rest_url: str) -> None:
+        self._rest_url = rest_url
 
-    def window(self, hole: Hole) -> Sequence[int]:
-        """Return which numbers such a request asks for."""
-
-    def behind(self, hole: Hole, number: int) -> int:
-        """Return the number behind the last one of a window."""
-
-    def settled(self, known: Sequence[int], answer: Answer) -> int:
-        """Return how many of the missing an answer settles that tells of `known`."""
-
-    def read(self, hole: Hole, frame: Frame) -> Answer:
-        """Read the answer; raises ParseError."""
+    def _get(self, hole: Hole, query: str) -> HttpGet:
+        return HttpGet(f"{self._rest_url}{self.name}?instId={quote(hole.symbol)}&{query}", "", 1, self.pool)
 
 
-class OldTrades:
+class OldTrades(_At, TradesById):
     """Fills by id, of the last three months."""
 
-    path: ClassVar[str] = "/api/v5/market/history-trades"
+    name: ClassVar[str] = "/api/v5/market/history-trades"
     pool: ClassVar[str] = HISTORY_TRADES_POOL
-    older: ClassVar[str | None] = None
     most: ClassVar[int] = _MOST_OLD_TRADES - 1
 
-    def window(self, hole: Hole) -> Sequence[int]:
-        """As many ids as an answer has rows, but for the one behind them."""
-        return range(hole.first, min(hole.last, hole.first + self.most - 1) + 1)
-
-    def behind(self, hole: Hole, number: int) -> int:
-        """The next id."""
-        return number + 1
-
-    def settled(self, known: Sequence[int], answer: Answer) -> int:
-        """All of them."""
-        return len(known)
-
-    def query(self, hole: Hole) -> str:
+    def request(self, hole: Hole) -> HttpGet:
         """`after` is exclusive, and means older."""
         window = self.window(hole)
-        return f"instId={quote(hole.symbol)}&type=1&after={window[-1] + 2}&limit={len(window) + 1}"
+        return self._get(hole, f"type=1&after={window[-1] + 2}&limit={len(window) + 1}")
 
     def read(self, hole: Hole, frame: Frame) -> Answer:
         """Read fills."""
-        last = self.window(hole)[-1]
         found = messages.trades(hole.symbol, hole.id_space, frame.payload, frame.ts_recv)
-        numbered = [(messages.whole(trade.trade_id), trade) for trade in found]
-        inside = [(number, trade) for number, trade in numbered if hole.first <= number <= last]
-        inside.sort(key=lambda pair: pair[0])
-        reached = max([number for number, _ in numbered], default=-1)
-        return Answer([trade for _, trade in inside], [number for number, _ in inside], reached)
+        return self.answer(hole, [(messages.whole(trade.trade_id), trade) for trade in found])
 
 
 class LatestTrades(OldTrades):
     """The newest fills, which cannot be chosen."""
 
-    path: ClassVar[str] = "/api/v5/market/trades"
+    name: ClassVar[str] = "/api/v5/market/trades"
+    older: ClassVar[str | None] = OldTrades.name
     pool: ClassVar[str] = TRADES_POOL
-    older: ClassVar[str | None] = OldTrades.path
-    most: ClassVar[int] = MOST_TRADES
+    most: ClassVar[int] = _MOST_TRADES
 
-    def query(self, hole: Hole) -> str:
-        """Ask for as many as there are."""
-        return f"instId={quote(hole.symbol)}&limit={MOST_TRADES}"
+    def request(self, hole: Hole) -> HttpGet:
+        """As many as there are."""
+        return self._get(hole, f"limit={self.most}")
 
 
-class OldCandles:
+class OldCandles(_At, CandlesByTime):
     """Closed candles by time, years back (1s: three months)."""
 
-    path: ClassVar[str] = "/api/v5/market/history-candles"
+    name: ClassVar[str] = "/api/v5/market/history-candles"
     pool: ClassVar[str] = HISTORY_CANDLES_POOL
-    older: ClassVar[str | None] = None
+    most: ClassVar[int] = _MOST_CANDLES - 1
 
-    def window(self, hole: Hole) -> Sequence[int]:
-        """As many open times as an answer has rows, but for the one behind them."""
-        return Grid.of(hole.channel).times(hole, _MOST_CANDLES - 1)
-
-    def behind(self, hole: Hole, number: int) -> int:
-        """The next open time."""
-        return Grid.of(hole.channel).next(number)
-
-    def settled(self, known: Sequence[int], answer: Answer) -> int:
-        """All of them."""
-        return len(known)
-
-    def query(self, hole: Hole) -> str:
+    def request(self, hole: Hole) -> HttpGet:
         """`before` and `after` are exclusive, and mean newer and older."""
         window, bar = self.window(hole), BAR_OF.get(hole.channel.removeprefix("candle_"), "")
         newest, oldest = self.behind(hole, window[-1]) // _MS + 1, window[0] // _MS - 1
-        return f"instId={quote(hole.symbol)}&bar={bar}&before={oldest}&after={newest}&limit={len(window) + 1}"
+        return self._get(hole, f"bar={bar}&before={oldest}&after={newest}&limit={len(window) + 1}")
 
     def read(self, hole: Hole, frame: Frame) -> Answer:
-        """Read candles; one still open is left out, and all before it is settled."""
-        last = self.window(hole)[-1]
+        """Read candles, which say themselves whether they are closed."""
         interval = hole.channel.removeprefix("candle_")
-        found = messages.candles(hole.symbol, interval, frame.payload, frame.ts_recv)
-        found.sort(key=lambda candle: candle.open_time)
-        closed = [candle for candle in found if candle.closed]
-        reached = max([candle.open_time if candle.closed else candle.open_time - 1 for candle in found], default=-1)
-        inside = [candle for candle in closed if hole.first <= candle.open_time <= last]
-        return Answer(inside, [candle.open_time for candle in inside], reached)
+        return self.answer(hole, messages.candles(hole.symbol, interval, frame.payload, frame.ts_recv))
 
 
 class LatestCandles(OldCandles):
     """Candles of the last 1,440 intervals, from an endpoint that may be asked twice as often."""
 
-    path: ClassVar[str] = "/api/v5/market/candles"
+    name: ClassVar[str] = "/api/v5/market/candles"
+    older: ClassVar[str | None] = OldCandles.name
     pool: ClassVar[str] = CANDLES_POOL
-    older: ClassVar[str | None] = OldCandles.path
 
 
-class Funding:
+class Funding(_At, FundingByTime):
     """Settled funding rates of the last three months."""
 
-    path: ClassVar[str] = "/api/v5/public/funding-rate-history"
+    name: ClassVar[str] = "/api/v5/public/funding-rate-history"
     pool: ClassVar[str] = FUNDING_HISTORY_POOL
-    older: ClassVar[str | None] = None
+    most: ClassVar[int] = _MOST_RATES
 
-    def window(self, hole: Hole) -> Sequence[int]:
-        """The bounds of what an answer has room for: settlements are an hour apart or more."""
-        return sorted({hole.first, min(hole.last, hole.first + (_MOST_RATES - 1) * _HOUR_NS)})
-
-    def behind(self, hole: Hole, number: int) -> int:
-        """Any later time."""
-        return number + 1
-
-    def settled(self, known: Sequence[int], answer: Answer) -> int:
-        """Only what is listed: nobody knows when settlements were."""
-        return len(answer.events)
-
-    def query(self, hole: Hole) -> str:
+    def request(self, hole: Hole) -> HttpGet:
         """`before` and `after` are exclusive, and mean newer and older."""
         oldest, newest = hole.first // _MS - 1, self.window(hole)[-1] // _MS + 1000
-        return f"instId={quote(hole.symbol)}&before={oldest}&after={newest}&limit={_MOST_RATES}"
+        return self._get(hole, f"before={oldest}&after={newest}&limit={self.most}")
 
     def read(self, hole: Hole, frame: Frame) -> Answer:
-        """Read settlements; fewer than are missing say that the newest are not listed yet."""
-        window = self.window(hole)
-        rates = [
-            rate
-            for rate in messages.settlements(hole.symbol, frame.payload, frame.ts_recv)
-            if window[0] <= (rate.next_funding_time or 0) <= window[-1]
-        ]
-        enough = len(rates) >= (hole.count if window[-1] == hole.last else 1)
-        return Answer(rates, window if enough else (), window[-1] if enough else -1)
+        """Read settlements."""
+        return self.answer(hole, messages.settlements(hole.symbol, frame.payload, frame.ts_recv))
+
+
+def backfill(rest_url: str, ask: Callable[[Request], None], replay: bool) -> Backfill:
+    """Return the way to OKX's past; `ask` takes requests, of which a replay makes none."""
+    rest_url = rest_url.rstrip("/")
+    endpoints: tuple[Endpoint, ...] = (
+        LatestTrades(rest_url), OldTrades(rest_url), LatestCandles(rest_url), OldCandles(rest_url), Funding(rest_url)
+    )  # fmt: skip
+    return Backfill(endpoints, _first, _refused, ask, replay)
+
+
+def _first(hole: Hole) -> str | None:
+    """Return the endpoint to ask first: the newest of its kind where it may have it all."""
+    if hole.channel == "trade" and hole.id_space in (None, "fill"):
+        return LatestTrades.name if hole.last - hole.first < _MOST_TRADES else OldTrades.name
+    if hole.channel == "funding":
+        return Funding.name
+    if hole.channel.startswith("candle_") and hole.channel.removeprefix("candle_") in BAR_OF:
+        return LatestCandles.name if hole.count <= MOST_LATEST_CANDLES else OldCandles.name
+    return None
+
+
+def _refused(frame: Frame) -> Refusal | None:
+    refused = refusal(frame.payload) if frame.status == 200 else refusal_if_any(frame.payload)
+    if frame.status == 200 and refused is None:
+        return None
+    reason = " ".join([f"HTTP {frame.status}"] * (frame.status != 200) + [str(refused)] * (refused is not None))
+    for_now = frame.status == _REFUSED_FOR_NOW or (refused is not None and refused.code in _BUSY)
+    return Refusal(reason, "again" if for_now else "never")

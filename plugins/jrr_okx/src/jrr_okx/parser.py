@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
+from jrr_core import pages
 from jrr_core.errors import ParseError
 from jrr_core.events import Message
 from jrr_core.frame import Frame, Hole, Request
 from jrr_core.subscription import Subscription
 
-from . import backfill, messages
+from . import history, messages
 from .books import BookStream
 from .control import Argument, answers, envelope
 from .messages import Payload
@@ -55,7 +56,7 @@ class OkxParser:
             self._remember([topic])
         self._streams = {key: self._open(topic) for key, topic in self._topics.items()}
         self._by_head: dict[Payload, Stream] = {}
-        self._backfill = backfill.Backfill(rest_url, self._ask, self._replaying)
+        self._backfill = history.backfill(rest_url, self._ask, self._replaying)
 
     def _ask(self, request: Request) -> None:
         self.requests.append(request)
@@ -63,7 +64,7 @@ class OkxParser:
     def receive(self, frame: Frame) -> Sequence[Message]:
         """Return the events of a frame, () for control frames and topics not asked for; raises ParseError."""
         if frame.tag is not None:
-            return self._backfill.reply(frame) if frame.tag.startswith(backfill.TAG) else ()
+            return self._backfill.reply(frame) if frame.tag.startswith(pages.TAG) else ()
         payload = frame.payload
         end = payload.find("}") if isinstance(payload, str) else payload.find(b"}")
         stream = self._by_head.get(payload[: end + _BEHIND_ARG])
