@@ -19,7 +19,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "hookspecs", "sequence", "buffer", "bus", "backfill", "backoff", "continuity", "counters", "coverage",
         "endpoints", "holes", "intake", "journal", "lead", "lines", "network", "numbered", "packing", "pace", "pages",
-        "quarantine", "rates", "segment", "silence", "stream", "structure", "track", "tracks", "unhealed", "vigil", "wire",
+        "quarantine", "rates", "segment", "silence", "stream", "structure", "track", "tracks", "unhealed",
+        "vigil", "wire",
     ),
     ("transport", "session", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture", "plan",
      "stocktake", "audit"),
