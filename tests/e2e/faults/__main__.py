@@ -8,6 +8,8 @@ What is run is said by the environment:
     JRR_FAULTS_MIXES  how many random mixes (default 10)
     JRR_FAULTS_ONLY   only faults and trials whose names hold this text; the page is left as it is
     JRR_FAULTS_JOBS   how many runs at once (default 1)
+    JRR_FAULTS_EXCHANGES  other exchanges than binance, binance-usdm and okx, for what goes for all of them and what
+                      their simulators can do; the page is left as it is
     JRR_FAULTS_PLACES stores and rates, in order (default sqlite:1000,postgres:5000,postgres:1000,sqlite:5000)
 
 Exit code 1 when any run shows what should not be; `.faults/` keeps what was found, and the folder of each such run.
@@ -31,6 +33,8 @@ import cattrs
 from attrs import define
 from jrr_postgres.testing import Home
 
+from jrr_core.cli.simulate import find_scripts
+from jrr_core.testing.faults import CORE_FAULTS
 from jrr_core.testing.verdict import Verdict
 
 from .kept import NoSmallDisk, kept
@@ -61,7 +65,7 @@ def runs(what: str, first_seed: int, mixes: int, only: str) -> list[Run]:
     """Return all there is to do, each with a seed of its own."""
     if what == "short":
         return [Run(scenario, store, 1_000, first_seed + number) for number, (scenario, store) in enumerate(SHORT)]
-    chosen = [each for each in SCENARIOS if only in each.name]
+    chosen = [each for each in SCENARIOS if only in each.name and possible(each)]
     texts = os.environ.get("JRR_FAULTS_PLACES", PLACES).split(",")
     places = [(store, int(rate)) for store, _, rate in (text.partition(":") for text in texts)]
     found = [
@@ -70,6 +74,12 @@ def runs(what: str, first_seed: int, mixes: int, only: str) -> list[Run]:
     ]  # fmt: skip
     mixed = [(mix(first_seed + len(found) + number), *places[number % len(places)]) for number in range(mixes)]
     return [Run(*each, first_seed + number) for number, each in enumerate([*found, *mixed])]
+
+
+def possible(scenario: Scenario) -> bool:
+    """Whether the simulators of all its exchanges have its faults."""
+    scripts = find_scripts(list(scenario.exchanges))
+    return all(name in CORE_FAULTS or all(name in script.faults for script in scripts) for name in scenario.faults)
 
 
 def one(run: Run, home: Home) -> Outcome | None:
@@ -155,10 +165,11 @@ def main() -> int:
     what, only = os.environ.get("JRR_FAULTS", "long"), os.environ.get("JRR_FAULTS_ONLY", "")
     first_seed = int(os.environ.get("JRR_FAULTS_SEED") or time.time())
     outcomes: Sequence[Outcome] = ()
+    usual = not only and "JRR_FAULTS_EXCHANGES" not in os.environ
     if what != "contest":
         jobs, mixes = int(os.environ.get("JRR_FAULTS_JOBS", "1")), int(os.environ.get("JRR_FAULTS_MIXES", "10"))
         outcomes = faults(runs(what, first_seed, mixes, only), jobs)
-        if not only and what != "short":
+        if usual and what != "short":
             write("fault table", [*fault_table(outcomes), "", summary(outcomes) + "."])
     if what in ("long", "contest"):
         lines = side_by_side(only)
