@@ -6,12 +6,14 @@ from typing import ClassVar
 
 from jrr_binance.connector import CoinM, Spot, UsdM
 from jrr_binance.parser import Parser
+from jrr_binance.simulator import CoinmScript, SpotScript, UsdmScript
 
 from jrr_core.events import BookSnapshot, Quote
 from jrr_core.frame import Frame, Hole
 from jrr_core.subscription import Subscription
 from jrr_core.testing.connector_suite import ConnectorSuite
 from jrr_core.testing.parser_suite import ParserSuite
+from jrr_core.testing.simulator_suite import SimulatorSuite
 from jrr_core.wire import encode
 
 FRAMES = Path(__file__).parent / "frames"
@@ -140,4 +142,27 @@ class TestCoinm(_Connectors):
         "binance-coinm:trade:BTCUSD_PERP", "binance-coinm:quote:BTCUSD_PERP", "binance-coinm:book:BTCUSD_261225",
         "binance-coinm:candle_1m:BTCUSD_PERP", "binance-coinm:funding:BTCUSD_PERP",
         "binance-coinm:mark_price:BTCUSD_261225", "binance-coinm:!markPrice@arr@1s",
+    )  # fmt: skip
+
+
+class TestSpotSimulator(SimulatorSuite):
+    script = SpotScript
+    connector = Spot
+    worded_faults = ("silent_stream",)
+
+
+class TestUsdmSimulator(SimulatorSuite):
+    script = UsdmScript
+    connector = UsdM
+    worded_faults = ("silent_stream",)
+    wanted = ("binance-usdm:open_interest:BTCUSDT", "binance-usdm:book_snapshot_10:BTCUSDT")
+
+
+class TestCoinmSimulator(SimulatorSuite):
+    script = CoinmScript
+    connector = CoinM
+    worded_faults = ("silent_stream",)
+    wanted = (
+        "binance-coinm:trade:BTCUSD_PERP", "binance-coinm:quote:BTCUSD_PERP", "binance-coinm:book:BTCUSD_261225",
+        "binance-coinm:candle_1m:BTCUSD_PERP", "binance-coinm:mark_price:BTCUSD_261225",
     )  # fmt: skip

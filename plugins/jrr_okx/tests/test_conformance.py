@@ -1,4 +1,4 @@
-"""The public conformance suite over OKX's parser."""
+"""The public conformance suites over OKX's parser and simulator."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,11 +6,13 @@ from typing import ClassVar
 
 from jrr_okx.connector import OkxConnector, OkxSettings
 from jrr_okx.parser import OkxParser
+from jrr_okx.simulator import OkxScript
 
 from jrr_core.events import Candle
 from jrr_core.frame import Frame, Hole
 from jrr_core.subscription import Subscription
 from jrr_core.testing.parser_suite import ParserSuite
+from jrr_core.testing.simulator_suite import SimulatorSuite
 from jrr_core.wire import encode
 
 FRAMES = Path(__file__).parent / "frames"
@@ -51,3 +53,14 @@ class TestOkxParser(ParserSuite):
             "first update lost": [snapshot, book_frame("update", 30, 20)],
             "no snapshot": [book_frame("update", 30, 20)],
         }
+
+
+class TestOkxSimulator(SimulatorSuite):
+    script = OkxScript
+    connector = OkxConnector
+    wanted = (
+        "okx:open_interest:BTC-USDT-SWAP", "okx:liquidation:BTC-USDT-SWAP", "okx:trade:BTC-USDT-261225",
+        "okx:book:BTC-USD-SWAP",
+    )  # fmt: skip
+    unknown = "okx:trade:NO-SUCH"
+    seldom = ("okx:liquidation:BTC-USDT-SWAP",)
