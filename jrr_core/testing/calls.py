@@ -27,6 +27,8 @@ _WAITS = {
     "_socket": {"getaddrinfo", "gethostbyname", "socket"},
     "select": {"select", "poll", "epoll"},
 }
+# What may be asked of the event loop's thread by code that hands its files to another.
+_SLEEPS = {"time": {"sleep"}, "posix": {"fsync", "fdatasync", "system"}, "_posixsubprocess": {"fork_exec"}}
 _NOW = {"now", "utcnow", "today"}
 
 
@@ -43,6 +45,11 @@ def chances(run: Callable[[], object]) -> list[str]:
 def waiting(run: Callable[[], object]) -> list[str]:
     """Return the calls by which `run` slept or touched a file, a socket or a process, each once."""
     return _calls(run, lambda function: _listed(function, _WAITS) or _is_socket(function))
+
+
+def sleeping(run: Callable[[], object]) -> list[str]:
+    """Return the calls by which `run`, in this thread, slept or waited for a disk or a process, each once."""
+    return _calls(run, lambda function: _listed(function, _SLEEPS))
 
 
 def _calls(run: Callable[[], object], matters: Callable[[Any], bool]) -> list[str]:

@@ -12,49 +12,32 @@ Every rule is explained in docs/plugins/conformance.md.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 import pytest
 from hypothesis import given, settings
 
-from ..connector import Connector, ExchangeSettings, Limits, Rate, SessionPlan
+from ..connector import Connector, ExchangeSettings, SessionPlan
 from ..errors import ConfigError, ParseError
 from ..frame import Frame, HttpGet, Send
 from ..instrument import Instrument
 from ..subscription import Subscription
-from . import FUZZ_EXAMPLES, damage
+from . import FUZZ_EXAMPLES, calls, damage
 from .contract import broken
+from .limit_suite import LimitSuite
 from .recording import START
 
 _WS, _REST = "ws://127.0.0.1:41", "http://127.0.0.1:42"
-_MANY = 1_000
 
 
-class ConnectorSuite:
-    """A dozen and more tests of one connector; `connector`, `wanted` and `many` are all an author must give."""
+class ConnectorSuite(LimitSuite):
+    """Two dozen tests of one connector; `connector`, `wanted` and `many` are all an author must give."""
 
-    connector: ClassVar[type[Connector]]
-    # Different streams the exchange serves, symbols native: one of each channel at least, and native stream names.
-    wanted: ClassVar[Sequence[str]]
-    # The largest message the exchange accepts from a client, None where it names no limit.
-    max_message_bytes: ClassVar[int | None] = None
     # True for a connector that hands every native name on as written, as BaseWebSocketConnector does.
     takes_any_native: ClassVar[bool] = False
     # Recorded replies to `instrument_requests`, in the same order.
     instrument_replies: ClassVar[Sequence[str | bytes]] = ()
-
-    def many(self, count: int) -> Sequence[str]:
-        """Return `count` subscriptions, more than one connection should carry; symbols may be made up."""
-        raise NotImplementedError("ConnectorSuite: define many(self, count) in your test class")
-
-    def make_connector(self, **changes: Any) -> Connector:
-        """Return a connector with default settings but for `changes`."""
-        return self.connector(self.connector.Settings(**changes))
-
-    def stream_text(self, subscription: Subscription) -> str:
-        """Return what stands for the stream in a subscribe message or URL; upper and lower case are alike."""
-        return subscription.symbol
 
     def test_settings_have_defaults_and_help(self) -> None:
         kind = self.connector.Settings
@@ -66,14 +49,6 @@ class ConnectorSuite:
         made = kind()
         rule = "The addresses default to the live exchange's."
         assert made.ws_url, broken("settings", rule, "no ws_url")
-
-    def test_limits_are_rates_above_zero(self) -> None:
-        limits = self.make_connector().limits
-        rule = "limits is a Limits of Rates above zero."
-        assert isinstance(limits, Limits), broken("limits", rule, limits)
-        for rate in (limits.connects, limits.messages, *limits.http.values()):
-            fit = isinstance(rate, Rate) and rate.count > 0 and rate.per_s > 0
-            assert fit, broken("limits", rule, rate)
 
     def test_no_subscriptions_need_no_sessions(self) -> None:
         plans = self.make_connector().sessions([])
@@ -113,21 +88,6 @@ class ConnectorSuite:
             exchanges = {plan.exchange for plan in plans}
             assert exchanges == {self.connector.exchange}, broken("plan-fields", rule, exchanges)
 
-    def test_connections_stay_within_the_stream_limit(self) -> None:
-        for plan in self.make_connector().sessions(self._many()):
-            rule = f"{plan.name} carries at most max_streams = {plan.max_streams}."
-            fit = plan.max_streams is None or len(plan.subscriptions) <= plan.max_streams
-            assert fit, broken("limits", rule, len(plan.subscriptions))
-
-    def test_messages_stay_within_the_size_limit(self) -> None:
-        if self.max_message_bytes is None:
-            pytest.skip("max_message_bytes is None")
-        for plan in self.make_connector().sessions(self._many()):
-            for send in (*plan.subscribe(plan.subscriptions), *plan.unsubscribe(plan.subscriptions)):
-                rule = f"A message to the exchange has at most {self.max_message_bytes} bytes."
-                size = len(send.text.encode())
-                assert size <= self.max_message_bytes, broken("limits", rule, size)
-
     def test_subscribe_messages_carry_every_stream(self) -> None:
         for plan in self._plans():
             sends = plan.subscribe(plan.subscriptions)
@@ -136,6 +96,43 @@ class ConnectorSuite:
             assert all(isinstance(send, Send) for send in sends), broken("subscribe-messages", rule, sends)
             acks = [key for send in sends for key in send.acks]
             assert len(set(acks)) == len(acks), broken("subscribe-messages", rule, acks)
+
+    def test_messages_are_made_anew_for_each_connection(self) -> None:
+        for plan in self._plans():
+            for connection in ("first", "second"):
+                sends = plan.subscribe(plan.subscriptions)
+                rule = f"subscribe asks for every stream on the {connection} connection of a plan too, with acks."
+                said = " ".join([plan.url, *[send.text for send in sends]]).lower()
+                fit = all(self.stream_text(item).lower() in said for item in plan.subscriptions)
+                assert fit, broken("subscribe-messages", rule, sends)
+                answered = not self.acknowledges or all(send.acks for send in sends)
+                assert answered, broken("subscribe-messages", rule, sends)
+
+    def test_unsubscribing_is_not_subscribing(self) -> None:
+        for plan in self._plans():
+            asked = {send.text for send in plan.subscribe(plan.subscriptions)}
+            both = asked & {send.text for send in plan.unsubscribe(plan.subscriptions)}
+            assert not both, broken("subscribe-messages", "unsubscribe says something else than subscribe.", both)
+
+    def test_nothing_is_opened_or_waited_for(self) -> None:
+        def run() -> None:
+            connector, wanted = self.make_connector(), self._wanted()
+            for plan in connector.sessions(wanted):
+                plan.subscribe(plan.subscriptions)
+                plan.unsubscribe(plan.subscriptions)
+                connector.parser(plan.subscriptions)
+            connector.instrument_requests()
+
+        run()
+        found = calls.waiting(run)
+        rule = "A connector opens nothing and waits for nothing: it says what core should open."
+        assert not found, broken("opens-nothing", rule, found)
+
+    def test_what_is_wanted_is_left_as_it_is(self) -> None:
+        wanted = self._wanted()
+        self.make_connector().sessions(wanted)
+        rule = "sessions leaves the list it is given as it is."
+        assert wanted == self._wanted(), broken("opens-nothing", rule, wanted)
 
     def test_one_stream_can_be_added_and_removed(self) -> None:
         for plan in self._plans():
@@ -212,15 +209,6 @@ class ConnectorSuite:
             assert fit, broken("instruments", rule, found)
 
         check()
-
-    def _wanted(self) -> list[Subscription]:
-        return [Subscription.parse(text) for text in self.wanted]
-
-    def _many(self) -> list[Subscription]:
-        return [Subscription.parse(text) for text in self.many(_MANY)]
-
-    def _plans(self) -> Sequence[SessionPlan]:
-        return self.make_connector().sessions(self._wanted())
 
     def _described(self, plans: Sequence[SessionPlan]) -> list[tuple[str, str, tuple[str, ...]]]:
         return [(plan.name, plan.url, tuple(map(str, plan.subscriptions))) for plan in plans]

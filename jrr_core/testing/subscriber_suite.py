@@ -10,12 +10,21 @@ Every rule is explained in docs/plugins/conformance.md.
 import asyncio
 import copy
 import inspect
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+from ..events import Trade
 from ..subscriber import Subscriber
+from . import calls
 from . import samples as kit
 from .contract import broken
+
+_MANY = 3_000
+# Less than keeping the trades takes, more than counting them.
+_MOST_GROWTH = 300_000
 
 
 class SubscriberSuite:
@@ -70,6 +79,37 @@ class SubscriberSuite:
             assert batch == before, broken("events-are-shared", rule, batch)
 
         asyncio.run(check(self.make_subscriber()))
+
+    def test_the_event_loop_is_not_held_up(self) -> None:
+        def run() -> None:
+            subscriber = self.make_subscriber()
+            asyncio.run(subscriber.notify(self._mixed(subscriber)))
+
+        found = calls.sleeping(run)
+        rule = "notify neither sleeps nor waits for a disk in the event loop's thread: await asyncio.sleep, to_thread."
+        assert not found, broken("notify", rule, found)
+
+    def test_memory_is_bounded(self) -> None:
+        subscriber = self.make_subscriber()
+        if Trade not in subscriber.accepts:
+            pytest.skip("the subscriber does not accept trades")
+
+        def feed(start: int) -> int:
+            async def told() -> None:
+                for number in range(start, start + _MANY, 500):
+                    await subscriber.notify([kit.trade(number + i) for i in range(500)])
+
+            asyncio.run(told())
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            warm = feed(0)
+            grown = feed(_MANY) - warm
+        finally:
+            tracemalloc.stop()
+        rule = f"A subscriber keeps a bounded part of what it is told: {_MANY} more trades take no more memory."
+        assert grown < _MOST_GROWTH, broken("bounded-state", rule, f"{grown} bytes more")
 
     def _mixed(self, subscriber: Subscriber) -> list[Any]:
         return [event for kind in subscriber.accepts for event in self.samples(kind)]

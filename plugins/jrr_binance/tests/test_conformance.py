@@ -105,6 +105,10 @@ class TestCoinmParser(ParserSuite):
 
 class _Connectors(ConnectorSuite):
     max_message_bytes = 8192
+    max_streams = 1024
+    max_streams_per_message = 200
+    # Websocket Streams: a connection is valid for 24 hours.
+    lifetime_s = 86_400.0
 
     def many(self, count: int) -> Sequence[str]:
         return [f"{self.connector.exchange}:trade:A{number}USDT" for number in range(count)]

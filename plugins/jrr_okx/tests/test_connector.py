@@ -7,7 +7,7 @@ import pytest
 from jrr_okx.connector import OkxConnector, OkxSettings
 from jrr_okx.products import BARS
 
-from jrr_core.connector import Keepalive
+from jrr_core.connector import Keepalive, Limits, Rate
 from jrr_core.errors import ConfigError
 from jrr_core.subscription import Subscription
 from jrr_core.testing.connector_suite import ConnectorSuite
@@ -44,6 +44,11 @@ class TestOkxConnector(ConnectorSuite):
         "okx:books5:ETH-USDT", "okx:candle1M:ETH-USDT", "okx:trades-all:ETH-USDT",
     )  # fmt: skip
     max_message_bytes = 32 * 1024 + 100
+    # Docs, "Connect": closed when 30 s pass without a push, unless "ping" is sent; 3 connections a second.
+    idle_s = 30.0
+    needs_text = True
+    allowed = Limits(connects=Rate(3, 1.0), messages=Rate(480, 1.0))
+    acknowledges = True
     instrument_replies = INSTRUMENTS
 
     def many(self, count: int) -> Sequence[str]:

@@ -6,15 +6,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict
+from attrs import asdict, evolve
 from jrr_sqlite import SqliteSink, StorageConfig
 
+from jrr_core.testing.samples import trade
 from jrr_core.testing.sink_suite import SinkSuite
 
 
 class TestSqliteSink(SinkSuite):
     def make_sink(self, folder: Path) -> SqliteSink:
         return SqliteSink(StorageConfig(path=str(folder / "market.db"), busy_timeout_s=0.05))
+
+    def refused(self) -> Sequence[Any]:
+        return [evolve(trade(99), symbol="\ud800"), "not an event"]
 
     def make_broken_sink(self, folder: Path) -> SqliteSink:
         return self.make_sink(folder / "missing")
