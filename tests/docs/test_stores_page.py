@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import duckdb
 import pytest
 from attrs import evolve
+from jrr_parquet import ParquetSink
+from jrr_parquet import StorageConfig as ParquetConfig
 from jrr_postgres import PostgresSink
 from jrr_postgres import StorageConfig as PostgresConfig
 from jrr_sqlite import SqliteSink, StorageConfig
 
 from jrr_core.events import MARKET_EVENTS, Candle
+from jrr_core.instrument import Instrument
 from jrr_core.testing.samples import samples
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +63,27 @@ def test_the_page_has_a_relation_for_every_event() -> None:
 def test_columns_on_the_page_are_in_the_store(relation: str, store: sqlite3.Connection) -> None:
     there = {description[0] for description in store.execute(f"SELECT * FROM {relation}").description}
     assert RELATIONS[relation] <= there
+
+
+def test_the_parquet_example_reads_a_store_with_the_columns_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def fill() -> None:
+        sink = ParquetSink(ParquetConfig())
+        await sink.open()
+        for kind in (*MARKET_EVENTS, Instrument):
+            await sink.write(samples(kind))
+        await sink.close()
+
+    asyncio.run(fill())
+    (example,) = [block for block in re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S) if "parquet" in block]
+    exec(example, {})
+    assert "61837.630" in capsys.readouterr().out
+    for relation, columns in RELATIONS.items():
+        found = duckdb.connect().read_parquet(f"market-parquet/{relation}/**/*.parquet", hive_partitioning=True)
+        assert columns <= {*found.columns}
 
 
 QUERIES = [quoted or block for quoted, block in SHOWN]
