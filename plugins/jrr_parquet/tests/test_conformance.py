@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from attrs import asdict
 from jrr_parquet import ParquetSink, StorageConfig
 from jrr_parquet.journal import file_of
 
+from jrr_core.testing import samples
 from jrr_core.testing.sink_suite import SinkSuite
 
 
@@ -21,6 +23,10 @@ class TestParquetSink(SinkSuite):
 
     def make_broken_sink(self, folder: Path) -> ParquetSink:
         return self.make_sink(folder / "missing")
+
+    def refused(self) -> Sequence[Any]:
+        changes: list[dict[str, Any]] = [{"symbol": "x" * 300}, {"price": Decimal("NaN")}, {"count": 2**63}]
+        return [samples.trade(90 + number, **change) for number, change in enumerate(changes)]
 
     async def read_back(self, sink: Any, kind: type) -> Sequence[Mapping[str, Any]]:
         return [asdict(event, recurse=False) async for event in sink.read(kind)]
