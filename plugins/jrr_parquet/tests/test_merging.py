@@ -99,3 +99,22 @@ def test_a_store_merges_dates_that_are_over_and_reads_the_same(use: Run, folder:
             assert [int(event.trade_id) async for event in sink.read(Trade)] == [*range(number)]
 
     use(step, roll_s=0.005)
+
+
+def test_a_damaged_file_of_an_old_date_stops_nothing(
+    use: Run, store: Run, folder: Path, trade: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    store([trade(1)])
+    store([trade(2)])
+    damaged = min(folder.glob("trades/**/*.parquet"))
+    damaged.write_bytes(b"PAR1 and nothing more")
+
+    async def step(sink: ParquetSink) -> None:
+        number = 3
+        while not caplog.records:
+            await sink.write([trade(number)])
+            number += 1
+
+    use(step, roll_s=0.005)
+    assert f"{damaged.parent} is not merged" in caplog.text
+    assert damaged.read_bytes() == b"PAR1 and nothing more"

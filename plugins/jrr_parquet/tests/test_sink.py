@@ -139,6 +139,20 @@ def test_coverage_is_drawn_from_stream_events_and_ends_with_the_store(use: Run, 
     assert use(after) == [("complete", None, None), ("gap", "sequence", 2), ("complete", "not running", None)]
 
 
+def test_a_refused_batch_leaves_no_session_live(use: Run, trade: Run) -> None:
+    connected = Connected("sim", "BTCUSDT", None, T0, "trade", "s1", ts_from=T0)
+    (item, *_) = samples(Instrument)
+
+    async def step(sink: ParquetSink) -> None:
+        with pytest.raises(SinkRejected):
+            await sink.write([connected, evolve(item, base="\ud800")])
+        await sink.write([trade(5 * 10**9)])
+        assert await sink.coverage() == []
+        assert await sink.write([connected]) == WriteResult(1)
+
+    use(step)
+
+
 def test_counts_tell_what_is_stored_by_channel(use: Run, trade: Run) -> None:
     async def step(sink: ParquetSink) -> Any:
         await sink.write([trade(1), trade(2), trade(2), *samples(Candle)])

@@ -36,7 +36,8 @@ def merge(folder: Path, relation: Relation, store: str, scratch: Path, size: int
     for group in groups:
         target = made / files.following(known)
         if len(group) == 1:
-            os.link(group[0], target)
+            shutil.copyfile(group[0], target)
+            files.sync(target)
         else:
             files.joined(group, relation, store, target, scratch / "unfinished")
         known = [target]
@@ -50,12 +51,12 @@ def _groups(paths: Sequence[Path], size: int) -> Iterator[list[Path]]:
     group: list[Path] = []
     held = 0
     for path in paths:
-        bytes_ = path.stat().st_size
-        if group and held + bytes_ > size:
+        more = path.stat().st_size
+        if group and held + more > size:
             yield group
             group, held = [], 0
         group.append(path)
-        held += bytes_
+        held += more
     if group:
         yield group
 

@@ -4,6 +4,7 @@ What it moves is in the journal until the file is complete. A failure loses
 nothing and is not kept quiet: `failure` stands until the next attempt succeeds.
 """
 
+import logging
 import sqlite3
 import threading
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from jrr_core.errors import ConfigError, SinkUnavailable
+from jrr_core.journal import say_seldom
 
 from . import files, instruments, ledger, merging
 from .journal import FOLDER, prepare, store_id
@@ -89,13 +91,16 @@ class Roller:
             self._merge(db, store, scratch)
 
     def _merge(self, db: sqlite3.Connection, store: str, scratch: Path) -> None:
-        """Merge the files of dates that are over and grew since."""
+        """Merge the files of dates that are over and grew since; one that cannot be merged is left as it is."""
         over = (time.time_ns() - _LATE_NS) // DAY_NS
         for number, place in _partitions(db, f"merged = 0 AND day < {over}"):
             if self._stop.is_set():
                 return  # the next run goes on
             folder, relation = place.folder(self._root), BY_NAME[place.relation]
-            merging.merge(folder, relation, store, scratch, self._settings.file_bytes)
+            try:
+                merging.merge(folder, relation, store, scratch, self._settings.file_bytes)
+            except Exception as error:  # many small files are no reason to take no more data
+                say_seldom(logging.WARNING, "parquet_not_merged", str(self._root), f"{folder} is not merged: {error}")
             db.execute("UPDATE partitions SET merged = 1 WHERE id = ?", (number,))
 
 

@@ -6,7 +6,7 @@ interpreter lock at each, and beside a busy event loop must wait to get it back.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,8 @@ class Writer:
             day = relation.time_of(event) // DAY_NS
             place = Partition(relation.name, event.exchange, event.channel, event.symbol, day)
             rows.setdefault(place, []).append(relation.row(event))
-            for stream, position in _positions(event):
+            stream, position = _position(event)
+            if position is not None:
                 points[stream] = max(position, points.get(stream, position))
         for place, found in rows.items():
             number = self._number(db, place, staged)
@@ -213,8 +214,8 @@ def _make(folder: Path) -> None:
         raise ConfigError(f"{folder} cannot be made ({error.strerror}); set sinks.parquet.path") from error
 
 
-def _positions(event: Message) -> Iterator[tuple[StreamKey, int]]:
-    """Yield where an event puts its stream, as `ResumableSink.resume_points` defines it."""
+def _position(event: Message) -> tuple[StreamKey, int | None]:
+    """Return where an event puts its stream, as `ResumableSink.resume_points` defines it; None for nowhere."""
     channel, position = event.channel, None
     if isinstance(event, Trade):
         channel = "trade" if event.id_space is None else f"trade@{event.id_space}"
@@ -226,8 +227,7 @@ def _positions(event: Message) -> Iterator[tuple[StreamKey, int]]:
         position = event.open_time
     elif isinstance(event, FundingRate) and event.predicted:
         position = event.next_funding_time
-    if position is not None:
-        yield StreamKey(event.exchange, channel, event.symbol), position
+    return StreamKey(event.exchange, channel, event.symbol), position
 
 
 def _put_stream_events(db: sqlite3.Connection, events: Sequence[StreamEvent]) -> None:
