@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import pytest
 
 pytestmark = pytest.mark.e2e
@@ -54,11 +55,14 @@ def test_their_own_tests_pass_against_the_installed_packages(environment: dict[s
     assert done.returncode == 0, done.stdout
 
 
-def test_they_collect_every_trade_and_print_candles(environment: dict[str, str], address: str, tmp_path: Path) -> None:
+def test_every_trade_is_stored_and_candles_are_printed(
+    environment: dict[str, str], address: str, tmp_path: Path
+) -> None:
     command = [
-        str(_JRR), "run", "--plugins", "tickertape,sqlite,candleprinter", "--for", "3s", "--no-progress",
+        str(_JRR), "run", "--plugins", "tickertape,sqlite,parquet,candleprinter", "--for", "3s", "--no-progress",
         "--subscribe", "tickertape:trade:BTC-USD", "--subscribe", "tickertape:quote:BTC-USD",
         "--set", f"exchanges.tickertape.ws_url={address}", "--set", f"sinks.sqlite.path={tmp_path / 'market.db'}",
+        "--set", f"sinks.parquet.path={tmp_path / 'market-parquet'}",
         "--set", "subscribers.candleprinter.interval=1s", "--set", "subscribers.candleprinter.wait_s=0.2",
     ]  # fmt: skip
     done = _run(command, environment, tmp_path)
@@ -73,6 +77,8 @@ def test_they_collect_every_trade_and_print_candles(environment: dict[str, str],
     assert [int(trade_id) for trade_id, *_ in trades] == list(range(1, len(trades) + 1))
     assert trades[0] == ("1", "61837.64", "0.00000001", "sell")
     assert abs(quotes - len(trades)) <= 1
+    files = duckdb.connect().read_parquet(f"{tmp_path}/market-parquet/trades/**/*.parquet", hive_partitioning=True)
+    assert files.project("trade_id, price, amount, side").order("CAST(trade_id AS INTEGER)").fetchall() == trades
     candles = re.findall(r"^\S+ \S+ tickertape BTC-USD 1s( [0-9.]+){5} (\d+)$", done.stdout, re.MULTILINE)
     assert candles
     assert sum([int(count) for _, count in candles]) <= len(trades)
