@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "hookspecs", "sequence", "buffer", "bus", "backfill", "backoff", "continuity", "counters", "coverage",
         "endpoints", "holes", "intake", "journal", "lead", "lines", "network", "numbered", "packing", "pace", "pages",
-        "quarantine", "rates", "segment", "silence", "stream", "structure", "track", "tracks", "unhealed",
+        "quarantine", "rates", "segment", "silence", "stream", "structure", "timelines", "track", "tracks", "unhealed",
         "vigil", "wire",
     ),
     ("transport", "session", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture", "plan",
@@ -43,6 +43,7 @@ WITHIN = {
     "silence": {"intake", "journal"},
     "stocktake": {"plan"},
     "stream": {"track"},
+    "timelines": {"coverage"},
     "track": {"holes"},
     "tracks": {"holes", "lead", "numbered", "track"},
     "inventory": {"spool"},

@@ -19,10 +19,9 @@ from jrr_core.events import BookDelta, Candle, FundingRate, Message, Quote, Stre
 from jrr_core.instrument import Instrument
 from jrr_core.sink import StreamKey, WriteResult
 
-from . import instruments
+from . import instruments, ledger
 from .journal import FOLDER, failure, file_of, prepare
 from .keys import Keys, keyed
-from .ledger import Ledger
 from .partition import DAY_NS, Partition
 from .relations import BY_EVENT, Row
 from .settings import StorageConfig
@@ -53,7 +52,7 @@ class Writer:
             _make(self._root / FOLDER)
             self._lock = self._take_lock()
             self._db = prepare(self._root, self._settings.busy_timeout_s)
-            self._ledger = Ledger(self._db)
+            self._lines = ledger.timelines(self._db)
             self._partitions: dict[Partition, int] = {}
             self._file = self._identity()
             self._keys = Keys(self._db, self._settings.keys_days)
@@ -81,8 +80,9 @@ class Writer:
             self._put_rows(db, fresh, staged)
             told = [event for event in fresh if isinstance(event, StreamEvent)]
             _put_stream_events(db, told)
-            self._ledger.write(told)
-            self._ledger.heartbeat(self._last_received(batch))
+            self._lines.apply(told)
+            self._lines.heartbeat(self._last_received(batch))
+            ledger.put(db, self._lines)
             written = len(fresh) + instruments.put(db, [item for item in batch if isinstance(item, Instrument)])
             db.execute("COMMIT")
             done = True
@@ -103,7 +103,8 @@ class Writer:
         # A range that cannot be ended here reads as ended by a crash.
         with suppress(sqlite3.Error):
             db.execute("BEGIN IMMEDIATE")
-            self._ledger.end(self._last_ts)
+            self._lines.end(self._last_ts)
+            ledger.put(db, self._lines)
             db.execute("COMMIT")
             done = True
         self._settle(db, done, {})
@@ -190,7 +191,7 @@ class Writer:
     def _settle(self, db: sqlite3.Connection, done: bool, staged: dict[Partition, int]) -> None:
         """Make memory agree with the journal after a transaction that is in it, or is not."""
         if done:
-            self._ledger.commit()
+            self._lines.commit()
             if len(self._partitions) > 50_000:  # those of past days
                 self._partitions.clear()
             self._partitions |= staged
@@ -198,7 +199,7 @@ class Writer:
         with suppress(sqlite3.Error):
             if db.in_transaction:
                 db.execute("ROLLBACK")
-        self._ledger.rollback()
+        self._lines.rollback()
         with suppress(sqlite3.Error):
             self._keys.rollback()
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from jrr_core.coverage import Timeline
 from jrr_core.events import StreamEvent
+from jrr_core.sink import StreamKey
 from jrr_core.store import Range
+from jrr_core.timelines import Timelines
 
 from .tables import Streams
 
-_BEAT_NS = 1_000_000_000
 _ROWS_AT_ONCE = 80  # 11 columns: within 999 variables, the limit of older libraries
 _COLUMNS = "(stream, type, session, ts_recv, first, last, ts_event, reason, count, ts_from, ts_to)"
 _KEY = 6  # columns of the key, which come first
@@ -23,54 +23,39 @@ _KNOWN = "ON CONFLICT (stream, type, session, ts_recv, first, last) DO NOTHING"
 
 
 class Ledger:
-    """The Timelines of every stream spoken of since the file was opened."""
+    """The stream events of the file, and the coverage of every stream they speak of."""
 
     def __init__(self, connection: sqlite3.Connection, streams: Streams) -> None:
         """Start with no session live; earlier ranges are read when their stream is first spoken of."""
         self._connection = connection
         self._streams = streams
-        self._lines: dict[int, Timeline] = {}
-        self._staged: dict[int, Timeline] = {}
+        self._lines = Timelines(self._load)
         self._drawn: set[int] = set()  # streams that have, or may have, stored ranges
-        self._beat = 0
 
     def write(self, events: Sequence[StreamEvent]) -> int:
         """Store the events, redraw the ranges they change, and return how many were new."""
-        rows = [self._row(event) for event in events]
-        fresh = self._insert(rows)
-        for index in fresh:
-            event = events[index]
-            self._stage(rows[index][0], event.exchange, event.what, event.symbol).apply(event)
+        fresh = self._insert([self._row(event) for event in events])
+        self._lines.apply([events[index] for index in fresh])
         self._store(shorten=True)
         return len(fresh)
 
     def heartbeat(self, ts: int) -> None:
         """Let the live ranges reach to `ts` (int ns), at most once a second."""
-        if abs(ts - self._beat) < _BEAT_NS:
-            return
-        self._beat = ts
-        for stream, line in [*self._lines.items()]:
-            if line.live:
-                self._staged.setdefault(stream, line.copy()).heartbeat(ts)
+        self._lines.heartbeat(ts)
         self._store()
 
     def end(self, ts: int) -> None:
         """End the live ranges at `ts`: the file is being closed in order."""
-        self._beat = 0
-        self.heartbeat(ts)
-        for stream, line in [*self._lines.items()]:
-            if line.live:
-                self._staged.setdefault(stream, line.copy()).close()
+        self._lines.end(ts)
         self._store()
 
     def commit(self) -> None:
         """Keep what was staged: the transaction is in the file."""
-        self._lines |= self._staged
-        self._staged.clear()
+        self._lines.commit()
 
     def rollback(self) -> None:
         """Forget what was staged: the transaction is not in the file."""
-        self._staged.clear()
+        self._lines.rollback()
 
     def _row(self, e: StreamEvent) -> tuple[Any, ...]:
         first, last = e.sequences if e.sequences is not None else ("", "")
@@ -100,29 +85,21 @@ class Ledger:
             self._connection.execute(sql, [*chain.from_iterable(some)])
         return self._connection.total_changes - before
 
-    def _stage(self, stream: int, exchange: str, channel: str, symbol: str) -> Timeline:
-        if stream not in self._staged:
-            line = self._lines.get(stream)
-            self._staged[stream] = line.copy() if line else self._load(stream, exchange, channel, symbol)
-        return self._staged[stream]
-
-    def _load(self, stream: int, exchange: str, channel: str, symbol: str) -> Timeline:
+    def _load(self, key: StreamKey) -> list[Range]:
+        stream = self._streams[key.exchange, key.symbol, key.channel]
         found = self._connection.execute(
             "SELECT ts_from, ts_to, state, reason, missing FROM stored_coverage WHERE stream = ? ORDER BY ts_from",
             (stream,),
         ).fetchall()
         if found:
             self._drawn.add(stream)
-        return Timeline(exchange, channel, symbol, [Range(exchange, channel, symbol, *row) for row in found])
+        return [Range(key.exchange, key.channel, key.symbol, *row) for row in found]
 
     def _store(self, shorten: bool = False) -> None:
-        """Write the ranges that changed in the staged lines; `shorten` where ranges may also have gone."""
+        """Write the ranges that changed; `shorten` where ranges may also have gone."""
         rows: list[tuple[Any, ...]] = []
-        for stream, line in self._staged.items():
-            changes = line.changes()
-            if changes is None:
-                continue
-            after, ranges = changes
+        for key, after, ranges in self._lines.changes():
+            stream = self._streams[key.exchange, key.symbol, key.channel]
             if shorten and stream in self._drawn:
                 start = -(2**63) if after is None else after + 1
                 self._connection.execute(
