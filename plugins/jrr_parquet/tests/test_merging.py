@@ -1,5 +1,6 @@
 """Merging: few files for many, every row kept, and no moment at which a listing is wrong."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 from jrr_parquet import ParquetSink, files
-from jrr_parquet.merging import merge
+from jrr_parquet.merging import merge, tidy
 from jrr_parquet.relations import BY_NAME
 
 from jrr_core.events import Trade
@@ -41,7 +42,6 @@ def test_files_become_one_that_tells_of_the_same_lots(place: Path, tmp_path: Pat
     assert (merged.name, stored(merged)) == ("000005.parquet", [0, 1, 2, 3, 4])
     fill(place, tmp_path, range(3, 6))
     assert [stored(path) for path in files.files(place)] == [[0, 1, 2, 3, 4], [5]]
-    assert not (tmp_path / "merged").exists()
 
 
 def test_files_of_the_wanted_size_are_kept(place: Path, tmp_path: Path) -> None:
@@ -54,11 +54,23 @@ def test_files_of_the_wanted_size_are_kept(place: Path, tmp_path: Path) -> None:
     assert files.files(place) == before
 
 
-def test_a_merge_that_was_killed_leaves_nothing_behind(place: Path, tmp_path: Path) -> None:
+def test_a_listing_that_has_begun_comes_to_its_end(place: Path, tmp_path: Path) -> None:
     fill(place, tmp_path, range(3))
-    (tmp_path / "merged").mkdir()
-    (tmp_path / "merged" / "000003.parquet").write_text("half")
+    before = [path.name for path in files.files(place)]
+    listing = os.open(place, os.O_RDONLY)
     merge(place, TRADES, "this", tmp_path, 10**6)
+    assert sorted(os.listdir(listing)) == before
+    os.close(listing)
+    assert not (place / before[0]).exists()
+
+
+def test_what_was_replaced_is_removed_later(place: Path, tmp_path: Path) -> None:
+    fill(place, tmp_path, range(3))
+    merge(place, TRADES, "this", tmp_path, 10**6)
+    assert len([*tmp_path.glob("replaced/*/*.parquet")]) == 3
+    tidy(tmp_path)
+    tidy(tmp_path)
+    assert not (tmp_path / "replaced").exists()
     assert [stored(path) for path in files.files(place)] == [[0, 1, 2]]
 
 

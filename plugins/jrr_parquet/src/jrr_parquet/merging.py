@@ -2,9 +2,9 @@
 
 Readers list a folder and then open what they found. So no listing may ever show
 a merged file beside one whose rows it holds, nor neither of them: the merged
-folder is made elsewhere and changes places with the old one. Who had listed the
-old one finds a name missing and fails aloud. Where the system cannot exchange
-two folders, files stay as they are.
+folder is made elsewhere and changes places with the old one, which is kept for a
+while: who is listing it lists it to its end, then finds a name missing and fails
+aloud. Where the system cannot exchange two folders, files stay as they are.
 """
 
 import ctypes
@@ -12,12 +12,14 @@ import errno
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import files
 from .relations import Relation
 
+_AWAY = "replaced"
 _AT_FDCWD = -100  # linux/fcntl.h
 _RENAME_EXCHANGE = 2  # renameat2(2)
 _CANNOT = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EXDEV}
@@ -29,9 +31,8 @@ def merge(folder: Path, relation: Relation, store: str, scratch: Path, size: int
     groups = [*_groups(there, size)]
     if len(groups) == len(there) or not sys.platform.startswith("linux"):
         return
-    made = scratch / "merged"
-    shutil.rmtree(made, ignore_errors=True)  # of a run that was killed
-    made.mkdir()
+    made = scratch / _AWAY / str(time.time_ns())
+    made.mkdir(parents=True)
     known = there
     for group in groups:
         target = made / files.following(known)
@@ -44,7 +45,11 @@ def merge(folder: Path, relation: Relation, store: str, scratch: Path, size: int
     files.sync(made)
     if _exchange(made, folder):
         files.sync(folder.parent)
-    shutil.rmtree(made)
+
+
+def tidy(scratch: Path) -> None:
+    """Remove the folders that were replaced, and what runs that were killed left."""
+    shutil.rmtree(scratch / _AWAY, ignore_errors=True)
 
 
 def _groups(paths: Sequence[Path], size: int) -> Iterator[list[Path]]:

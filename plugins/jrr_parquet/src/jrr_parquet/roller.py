@@ -92,10 +92,13 @@ class Roller:
 
     def _merge(self, db: sqlite3.Connection, store: str, scratch: Path) -> None:
         """Merge the files of dates that are over and grew since; one that cannot be merged is left as it is."""
+        if self._stop.is_set():
+            return  # the next run goes on
+        merging.tidy(scratch)  # what was replaced a whole round ago is listed by nobody any more
         over = (time.time_ns() - _LATE_NS) // DAY_NS
         for number, place in _partitions(db, f"merged = 0 AND day < {over}"):
             if self._stop.is_set():
-                return  # the next run goes on
+                return
             folder, relation = place.folder(self._root), BY_NAME[place.relation]
             try:
                 merging.merge(folder, relation, store, scratch, self._settings.file_bytes)
