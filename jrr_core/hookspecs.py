@@ -11,6 +11,8 @@ from .sink import Sink
 from .subscriber import Subscriber
 
 PROJECT = "jrr"
+API_VERSION = "1.0"
+"""The plugin API of this core; a plugin says `jrr_api = "1.0"` in its module. See docs/plugins/stability.md."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 

@@ -3,7 +3,7 @@
 import importlib
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,13 +30,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def install(site: Path) -> Install:
     """Return a function that installs a plugin: its entry-point name, its code, its distribution."""
 
-    def put(name: str, code: str, distribution: str = "", version: str = "1.0") -> str:
+    def put(name: str, code: str, distribution: str = "", version: str = "1.0", needs: Sequence[str] = ()) -> str:
         distribution = distribution or f"jrr-{name}"
         module = f"jrr_for_test_{next(_numbers)}"
         (site / f"{module}.py").write_text(code)
         info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        required = "".join(f"Requires-Dist: {each}\n" for each in needs)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n{required}")
         (info / "entry_points.txt").write_text(f"[jrr]\n{name} = {module}\n")
         importlib.invalidate_caches()
         return module

@@ -17,8 +17,9 @@ from jrr_core.connector import ExchangeSettings, Limits
 from jrr_core.errors import ConfigError, ParseError
 from jrr_core.events import Disconnected, Message, Trade
 from jrr_core.frame import Frame
+from jrr_core.loading import Plugin
 from jrr_core.manager import Manager
-from jrr_core.plugins import Plugin, Plugins
+from jrr_core.plugins import Plugins
 from jrr_core.structure import structure
 from jrr_core.subscription import Subscription
 from tests.toy import FAST, MemorySink, Script, ToyServer, toy_server, until

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("transport", "session", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture", "plan",
      "stocktake", "audit"),
-    ("plugins", "config", "base_connector", "line"),
+    ("loading", "plugins", "config", "base_connector", "line"),
     ("exchange", "account", "crew", "manager", "builder", "replay"),
     ("cli",),
 )  # fmt: skip
@@ -40,6 +40,7 @@ WITHIN = {
     "intake": {"continuity", "counters", "coverage", "journal", "stream"},
     "lead": {"track"},
     "numbered": {"coverage", "holes"},
+    "plugins": {"loading"},
     "silence": {"intake", "journal"},
     "stocktake": {"plan"},
     "stream": {"track"},

@@ -19,8 +19,9 @@ from jrr_core.config import Config, RunSettings
 from jrr_core.errors import ConfigError, JrrError, PluginError
 from jrr_core.events import Disconnected, Gap, Message, Trade
 from jrr_core.frame import Frame
+from jrr_core.loading import Plugin
 from jrr_core.manager import Manager
-from jrr_core.plugins import Plugin, Plugins
+from jrr_core.plugins import Plugins
 from jrr_core.sink import WriteResult
 from tests.toy import (
     MemorySettings,

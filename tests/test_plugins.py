@@ -110,6 +110,16 @@ def test_no_pip_line_for_what_is_no_package_name() -> None:
         (HEAD + "@hookimpl\ndef jrr_sinks(extra): return [Sink]", "wrong hook"),
         (HEAD + "@hookimpl\nasync def jrr_sinks(): return [Sink]", "jrr_sinks is `async def`"),
         (HEAD + "@hookimpl\ndef jrr_sinks(): 1 / 0", "jrr_sinks failed: ZeroDivisionError"),
+        (HEAD + "@hookimpl\ndef jrr_sinks(): [Sink]", "jrr_sinks returned None; it must return a list of classes"),
+        (HEAD + "def jrr_conectors(): return [Exchange]", "jrr_conectors; did you mean jrr_connectors?"),
+        ("jrr_api = 1.0", "jrr_api = 1.0; it must be the API the plugin was written for as text"),
+        ("jrr_api = '1'", "jrr_api = '1'; it must be"),
+        (
+            "jrr_api = '1.7'",
+            "written for plugin API 1.7, which is newer than the 1.0 of jrr-core 0.1.0; pip install --upgrade jrr-core",
+        ),
+        ("jrr_api = '2.0'", "which is newer than"),
+        ("jrr_api = '0.9'", "which is older than the 1.0 of jrr-core 0.1.0; pip install --upgrade jrr-bad"),
         (HEAD + "@hookimpl\ndef jrr_sinks(): return Sink", "jrr_sinks failed: TypeError"),
         (HEAD + "@hookimpl\ndef jrr_sinks(): return ['Sink']", "not a class"),
         (HEAD + "@hookimpl\ndef jrr_sinks(): return [Parser]", "lacks the class attribute `name`"),
@@ -175,3 +185,55 @@ def test_commands_are_added_when_asked_for(install: Install) -> None:
     assert list(group.commands) == ["greet"]
     with pytest.raises(PluginError, match="jrr-bad"):
         bad.add_commands(group)
+
+
+def test_a_helper_that_is_imported_is_no_hook(install: Install) -> None:
+    module = install("helper", "def jrr_friendly(): ...")
+    install("toy", f"from {module} import jrr_friendly" + CONNECTORS)
+    assert "toy" in Plugins.load(["toy"]).connectors
+
+
+@pytest.mark.parametrize("said", ["jrr_api = '1.0'", ""])
+def test_a_plugin_of_this_api_or_of_none_is_taken(install: Install, said: str) -> None:
+    install("toy", f"{said}\n{CONNECTORS}")
+    assert "toy" in Plugins.load(["toy"]).connectors
+
+
+@pytest.mark.parametrize(
+    "needs", ["jrr-core>=0.1,<0.2", "JRR_Core", "jrr-core>=9; extra == 'later'", "attrs>=900", "not a requirement !!"]
+)
+def test_a_distribution_that_goes_with_this_core_is_taken(install: Install, needs: str) -> None:
+    install("toy", CONNECTORS, needs=[needs])
+    assert "toy" in Plugins.load(["toy"]).connectors
+
+
+def test_a_distribution_for_another_core_is_refused_before_it_is_imported(install: Install) -> None:
+    module = install("toy", CONNECTORS, needs=["jrr-core[testing]<9,>=8"])
+    with pytest.raises(PluginError, match=r"jrr-toy 1.0\) needs jrr-core<9,>=8, and 0\.1\.0 is installed.*pip install"):
+        Plugins.load(["toy"])
+    assert module not in sys.modules
+
+
+def test_what_is_broken_is_kept_where_that_is_wanted(install: Install) -> None:
+    install("bad", "1 / 0")
+    install("toy", CONNECTORS)
+    plugins = Plugins.load(["bad", "toy"], keep_broken=True)
+    assert list(plugins.connectors) == ["toy"]
+    assert len(plugins.broken) == 1
+
+
+def test_each_step_of_loading_is_told_in_order(install: Install) -> None:
+    module = install("toy", EVERYTHING + "jrr_api = '1.0'\n", version="3.2", needs=["jrr-core<1"])
+    install("bad", "1 / 0")
+    steps: list[tuple[str, str]] = []
+    plugins = Plugins.load(["toy", "bad"], lambda plugin, step: steps.append((plugin, step)), keep_broken=True)
+    plugins.all[0].add_commands(click.Group())
+    mine = [step for plugin, step in steps if plugin == "toy"]
+    beginnings = [
+        f"entry point toy = {module} of jrr-toy 3.2", "needs jrr-core<1: 0.1.0 fits", "imported ",
+        "written for plugin API 1.0: this core has 1.0", "hooks: jrr_connectors, jrr_parsers, jrr_sinks",
+        "jrr_connectors() -> [<class", "exchange toy: ", "jrr_parsers() -> ", "parser for exchange toy: ",
+        "jrr_sinks() -> ", "sink shelf: ", "jrr_subscribers() -> ", "subscriber told: ",
+    ]  # fmt: skip
+    assert [begins for step, begins in zip(mine, beginnings, strict=True) if not step.startswith(begins)] == []
+    assert [step for plugin, step in steps if plugin == "bad"][-1].startswith("cannot be used: plugin bad")

@@ -52,8 +52,12 @@ def settings(
     config_file: Path | None, plugins: str | None, overrides: Sequence[str], subscribe: Sequence[str] = ()
 ) -> Config:
     """Return the settings of this command line; raises ConfigError."""
-    names = None if plugins is None else [name.strip() for name in plugins.split(",") if name.strip()]
-    return load_config(config_file, overrides, plugins=names, subscribe=subscribe)
+    return load_config(config_file, overrides, plugins=names_of(plugins), subscribe=subscribe)
+
+
+def names_of(plugins: str | None) -> list[str] | None:
+    """Return the names that --plugins gives, None for all plugins."""
+    return None if plugins is None else [name.strip() for name in plugins.split(",") if name.strip()]
 
 
 def load_plugins(config: Config) -> Plugins:

@@ -22,6 +22,7 @@ from ..packing import kinds_of
 from ..plugins import Plugins
 from ..quarantine import Quarantine
 from ..wire import encode
+from .listing import ListsByDefault
 from .moment import shown
 from .options import config_options, json_option, load_plugins, settings
 from .summary import sink_line
@@ -30,17 +31,7 @@ _TICK_S = 0.2
 _COLUMNS = ("sink", "files", "events", "bytes", "oldest", "newest", "damaged")
 
 
-class _ListsByDefault(click.Group):
-    """A group that lists where no command of it is named."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `list` in front of options."""
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=_ListsByDefault)
+@click.group(cls=ListsByDefault)
 def spool() -> None:
     """Show what waits on disk for a store, or store it.
 

@@ -32,6 +32,20 @@ def test_a_broken_plugin_is_listed_and_fails(folder: Path, install: Callable[...
     assert "jrr-bad" in json.loads(jrr("plugins", "--json").stdout)["broken"][0]
 
 
+def test_a_trace_shows_hook_calls_of_the_plugins_asked_for(folder: Path, install: Callable[..., str], jrr: Jrr) -> None:
+    install("bad", "1 / 0")
+    result = jrr("plugins", "--trace", "--plugins", "toy")
+    assert result.exit_code == 0
+    assert "toy: jrr_connectors() -> [<class" in result.stdout
+    assert "toy  (jrr-toy 1.0)\n  exchanges: toy\n" in result.stdout
+    assert "bad" not in result.stdout
+    both = jrr("plugins", "list", "--trace", "--plugins", "toy,bad", "--json")
+    assert both.exit_code == 1
+    found = json.loads(both.stdout)
+    assert {step["plugin"] for step in found["trace"]} == {"toy", "bad"}
+    assert "jrr-bad" in found["broken"][0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "symbols"),
     [((), ["BTCUSD", "ETHUSD", "OLDUSD"]), (("--active",), ["BTCUSD", "ETHUSD"]), (("btc-*",), ["BTCUSD"])],

@@ -123,6 +123,9 @@ class Tickertape(BaseWebSocketConnector):
         )
 
 
+jrr_api = "1.0"
+
+
 @hookimpl
 def jrr_connectors() -> Iterable[type[Connector]]:
     """Hand the class over; jrr does the rest."""

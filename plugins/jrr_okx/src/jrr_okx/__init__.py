@@ -7,6 +7,8 @@ from jrr_core.hookspecs import hookimpl
 
 from .connector import OkxConnector
 
+jrr_api = "1.0"
+
 
 @hookimpl
 def jrr_connectors() -> Iterable[type[Connector]]:

@@ -10,7 +10,9 @@ from jrr_core.sink import Sink
 from .settings import StorageConfig
 from .sink import PostgresSink
 
-__all__ = ["PostgresSink", "StorageConfig", "jrr_commands", "jrr_sinks"]
+__all__ = ["PostgresSink", "StorageConfig", "jrr_api", "jrr_commands", "jrr_sinks"]
+
+jrr_api = "1.0"
 
 
 @hookimpl

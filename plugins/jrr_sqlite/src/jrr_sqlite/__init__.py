@@ -8,7 +8,9 @@ from jrr_core.sink import Sink
 from .settings import StorageConfig
 from .sink import SqliteSink
 
-__all__ = ["SqliteSink", "StorageConfig", "jrr_sinks"]
+__all__ = ["SqliteSink", "StorageConfig", "jrr_api", "jrr_sinks"]
+
+jrr_api = "1.0"
 
 
 @hookimpl
