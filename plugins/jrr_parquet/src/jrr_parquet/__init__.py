@@ -13,6 +13,8 @@ from .sink import ParquetSink
 
 __all__ = ["ParquetSink", "StorageConfig", "jrr_sinks"]
 
+jrr_api = "1.0"
+
 
 @hookimpl
 def jrr_sinks() -> Iterable[type[Sink]]:
