@@ -17,7 +17,8 @@ from ..parser import Parser
 from .contract import broken
 from .parser_case import ParserCase, read, taken
 
-_MOST_GROWTH = 1_000_000
+# What may grow beside the kept frames: bytes a frame, and at all.
+_BYTES_PER_FRAME, _BYTES = 50, 20_000
 # Requests a parser may leave while a snapshot does not come, in as many milliseconds as it keeps frames.
 _MOST_REQUESTS = 10
 
@@ -120,7 +121,8 @@ class BookSuite(ParserCase):
         finally:
             tracemalloc.stop()
         rule = f"A parser that waits for a snapshot keeps at most {self.kept_frames} frames (kept_frames)."
-        assert later - full < _MOST_GROWTH, broken("bounded-memory", rule, f"{later - full} bytes more after them")
+        bounded = later - full < _BYTES + _BYTES_PER_FRAME * self.kept_frames
+        assert bounded, broken("bounded-memory", rule, f"{later - full} bytes more after them")
 
     def test_what_is_awaited_is_not_asked_for_again(self) -> None:
         parser = self._waiting_parser()

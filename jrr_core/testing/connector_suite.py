@@ -228,6 +228,8 @@ class ConnectorSuite(LimitSuite):
             if name in str(error):
                 return
             raise AssertionError(broken("unknown-streams", rule, error)) from error
+        except Exception as error:
+            raise AssertionError(broken("unknown-streams", rule, repr(error))) from error
         raise AssertionError(broken("unknown-streams", rule, plans))
 
     def _instrument_frames(self, connector: Connector) -> list[Frame]:

@@ -84,19 +84,20 @@ def replace_value(frame: Frame, random: Random) -> Frame:
     except msgspec.DecodeError:
         return cut(frame, random)
     places = list(_places(whole))
-    # A text for a text passes a typed decode; half of the frames try what is checked behind it.
-    texts = [place for place in places if isinstance(place[0][place[1]], str)] if random.random() < 0.5 else []
     if not places or random.random() < 1 / (1 + len(places)):
-        whole = _value(random)
-    elif texts:
-        holder, key = random.choice(texts)
+        return attrs.evolve(frame, payload=msgspec.json.encode(_value(random)))
+    holder, key = random.choice(places)
+    value = holder[key]
+    # A value of the same kind passes a typed decode; half of the frames try what is checked behind it.
+    alike = random.random() < 0.5
+    if alike and isinstance(value, str):
         holder[key] = _short_text(random)
+    elif alike and type(value) is int:
+        holder[key] = _integer(random)
+    elif random.random() < 0.2:
+        del holder[key]
     else:
-        holder, key = random.choice(places)
-        if random.random() < 0.2:
-            del holder[key]
-        else:
-            holder[key] = _value(random)
+        holder[key] = _value(random)
     return attrs.evolve(frame, payload=msgspec.json.encode(whole))
 
 
@@ -113,7 +114,7 @@ def _value(random: Random, depth: int = 2) -> Any:
         case 0:
             return random.choice((None, True, False))
         case 1:
-            return random.choice((0, 1, -1, 2**53, 2**63 - 1, -(2**63), random.randint(-(2**63), 2**64 - 1)))
+            return _integer(random)
         case 2:
             return random.choice((0.0, -0.5, 1e308, random.uniform(-1e6, 1e6), random.expovariate(1)))
         case 3 | 4:
@@ -122,6 +123,10 @@ def _value(random: Random, depth: int = 2) -> Any:
             return [_value(random, depth - 1) for _ in range(random.randint(0, 3))]
         case _:
             return {_text(random, 3): _value(random, depth - 1) for _ in range(random.randint(0, 3))}
+
+
+def _integer(random: Random) -> int:
+    return random.choice((0, 1, -1, 2**53, 2**63 - 1, 2**63, -(2**63), random.randint(-(2**63), 2**64 - 1)))
 
 
 def _short_text(random: Random) -> str:
@@ -135,6 +140,20 @@ def _text(random: Random, most: int) -> str:
         for _ in range(random.randint(0, most))
     ]
     return "".join(map(chr, points))
+
+
+def outgrown(frame: Frame) -> Iterator[Frame]:
+    """Yield the frame with one whole number of its JSON after another replaced by one that 64 bits do not hold."""
+    try:
+        whole = msgspec.json.decode(frame.payload)
+    except msgspec.DecodeError:
+        return
+    for holder, key in list(_places(whole)):
+        value = holder[key]
+        if type(value) is int:
+            holder[key] = 2**63
+            yield attrs.evolve(frame, payload=msgspec.json.encode(whole))
+            holder[key] = value
 
 
 def _bytes(frame: Frame) -> bytes:

@@ -20,13 +20,16 @@ import pytest
 from hypothesis import given, settings
 
 from ..errors import ParseError
-from ..events import ALL_EVENTS, Message, StreamEvent
+from ..events import ALL_EVENTS, Gap, Message, StreamEvent
 from ..frame import Frame, Hole, HttpGet
 from ..parser import Parser, Refilling
 from . import FUZZ_EXAMPLES, calls, damage, event_rules, recording
 from .book_suite import BookSuite
 from .contract import broken
 from .parser_case import read, taken
+
+# Frames of each connection that are damaged: enough to begin every stream and cheap to read again.
+_DAMAGED = 50
 
 
 class ParserSuite(BookSuite):
@@ -71,6 +74,20 @@ class ParserSuite(BookSuite):
                 other = attrs.evolve(frame, payload=_swapped(frame.payload))
                 one, two = read(text, frame), read(raw, other)
                 assert one == two, broken("deterministic", rule, f"{one} and {two}")
+
+    def test_refused_replies_give_no_events(self) -> None:
+        replies = 0
+        for frames in self._connections():
+            for at, frame in enumerate(frames):
+                if frame.tag is None:
+                    continue
+                replies += 1
+                parser = self._after(frames[:at])
+                found = [event for event in read(parser, attrs.evolve(frame, status=404)) if event.type != Gap.type]
+                rule = "A reply whose status is not 200 gives no events, whatever its body says."
+                assert not found, broken("refused-replies", rule, found)
+        if not replies:
+            pytest.skip("no HTTP replies in the recorded frames")
 
     def test_no_clock_is_read_and_nothing_drawn_or_awaited(self) -> None:
         connections = self._connections()
@@ -154,9 +171,16 @@ class ParserSuite(BookSuite):
     def test_replaced_values_give_events_nothing_or_parse_error(self) -> None:
         self._survives(damage.replace_value)
 
+    def test_numbers_no_store_can_hold_are_refused(self) -> None:
+        for connection in self._connections():
+            frames = connection[:_DAMAGED]
+            for at, frame in enumerate(frames):
+                for bad in damage.outgrown(frame):
+                    self._survives_one(frames[:at], at, bad)
+
     def _survives(self, kind: damage.Damage) -> None:
         """Feed damaged frames amid good ones: a frame that raises ParseError must leave no trace in what follows."""
-        connections = [frames[:50] for frames in self._connections()]
+        connections = [frames[:_DAMAGED] for frames in self._connections()]
 
         def case(random: Random) -> tuple[Sequence[Frame], int, Frame]:
             frames = random.choice(connections)
@@ -201,7 +225,10 @@ class ParserSuite(BookSuite):
             fit = filled and asked and all(isinstance(request, HttpGet) and request.patient for request in asked)
             assert fit, broken("refill", rule, f"{filled} and {asked}")
         rule = "refill of a stream nobody knows is False, or asks in vain."
-        asked = taken(parser) if parser.refill(Hole("nothing", "NOWHERE", None, 1, 2, 2)) else []
+        try:
+            asked = taken(parser) if parser.refill(Hole("nothing", "NOWHERE", None, 1, 2, 2)) else []
+        except Exception as error:
+            raise AssertionError(broken("refill", rule, repr(error))) from error
         assert all(isinstance(request, HttpGet) for request in asked), broken("refill", rule, asked)
 
     def _all_events(self) -> list[Message]:

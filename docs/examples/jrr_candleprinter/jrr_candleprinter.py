@@ -112,6 +112,7 @@ def line(candle: Candle, id_space: str = "") -> str:
     stream = f"{candle.exchange} {candle.symbol}{id_space and '@' + id_space}"
     return f"{began} {stream} {candle.interval} {' '.join(numbers)} {candle.trade_count}"
 
+
 jrr_api = "1.0"
 
 

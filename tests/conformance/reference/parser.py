@@ -23,7 +23,7 @@ from jrr_core.subscription import Subscription
 
 MS = 1_000_000
 # Updates kept while a whole book is awaited.
-KEPT = 50
+KEPT = 200
 Base = tuple[str, str, int, int]
 _SIDES: dict[str, Side | None] = {"b": "buy", "s": "sell", "": None}
 
