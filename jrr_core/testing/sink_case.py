@@ -68,6 +68,7 @@ async def close(sink: Sink) -> None:
 
 
 async def expect(sink: Sink, batch: Sequence[Any], written: int, duplicate: int) -> None:
+    """Write the batch and hold its result to what was new and what was known."""
     result = await sink.write(batch)
     assert result == WriteResult(written, duplicate), broken(
         "write-result", f"{ADDS_UP} Expected {written} written, {duplicate} duplicate.", result
@@ -75,5 +76,6 @@ async def expect(sink: Sink, batch: Sequence[Any], written: int, duplicate: int)
 
 
 def needs(sink: Sink, kind: type) -> None:
+    """Skip the test where the sink does not accept the class it is about."""
     if kind not in sink.accepts:
         pytest.skip(f"the sink does not accept {kind.__name__}")
