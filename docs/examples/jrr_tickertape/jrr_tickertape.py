@@ -20,6 +20,7 @@ from jrr_core.wire import Meta, Struct, decoder, encode
 
 Symbol = Annotated[str, Meta(min_length=1)]
 Millis = Annotated[int, Meta(ge=0, le=9_000_000_000_000)]
+Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # what stores can hold
 NS_PER_MS = 1_000_000
 
 
@@ -37,7 +38,7 @@ class TradeLine(Struct):
     """
 
     symbol: Symbol
-    n: int
+    n: Number
     at: Millis
     price: str
     size: str
@@ -52,7 +53,7 @@ class QuoteLine(Struct):
     """
 
     symbol: Symbol
-    n: int
+    n: Number
     at: Millis
     bid: tuple[str, str]
     ask: tuple[str, str]
