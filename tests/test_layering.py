@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("transport", "session", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture", "plan",
      "stocktake", "audit"),
     ("loading", "plugins", "config", "base_connector", "line"),
-    ("exchange", "account", "crew", "manager", "builder", "replay"),
+    ("exchange", "account", "crew", "manager", "builder", "replay", "scaffold"),
     ("cli",),
 )  # fmt: skip
 

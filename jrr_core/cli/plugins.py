@@ -12,6 +12,7 @@ from ..plugins import Plugins
 from ..wire import encode
 from .listing import ListsByDefault
 from .options import json_option, names_of
+from .scaffold import new
 
 
 @click.group(cls=ListsByDefault)
@@ -20,6 +21,9 @@ def plugins() -> None:
 
     Without a command: list, which also shows how each is loaded (--trace).
     """
+
+
+plugins.add_command(new)
 
 
 @plugins.command("list")
