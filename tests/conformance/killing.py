@@ -55,7 +55,7 @@ def kill(mutant: type) -> Kill | None:
 
 def _failures(mutant: type) -> Iterator[Kill]:
     suite = _suite(mutant)
-    for name in dict.fromkeys(name for kind in type(suite).__mro__ for name in vars(kind) if name.startswith("test_")):
+    for name in _tests(type(suite), getattr(mutant, "rule", "")):
         try:
             _run(getattr(suite, name))
         except pytest.skip.Exception:
@@ -63,6 +63,12 @@ def _failures(mutant: type) -> Iterator[Kill]:
         except Exception as error:
             named = _anchor.search(str(error))
             yield Kill(name, named[1] if named else type(error).__name__)
+
+
+def _tests(suite: type, rule: str) -> list[str]:
+    """Return the names of a suite's tests, first those that speak of the rule."""
+    names = dict.fromkeys(name for kind in suite.__mro__ for name in vars(kind) if name.startswith("test_"))
+    return sorted(names, key=lambda name: f'"{rule}"' not in inspect.getsource(getattr(suite, name)))
 
 
 def _suite(mutant: type) -> Any:
