@@ -203,6 +203,9 @@ class SimulatorSuite:
             item = found.get(listing.symbol)
             same = item is not None and (item.tick_size, item.lot_size) == (listing.tick, listing.lot)
             assert same, broken("simulator-instruments", rule, f"{item} for {listing}")
+        rule = "What was listed is in the truth: truth.offer each Instrument, as the connector reads it."
+        wrong = stage.truth.compare(found.values(), ())
+        assert not wrong, broken("simulator-instruments", rule, wrong)
 
     def test_unknown_paths_are_404(self) -> None:
         script = Stage(self.script, self.connector).script

@@ -347,6 +347,15 @@ class ListsPages(HarbourScript):
         return Reply(200, f'{{"page":1,"rows":{reply.body}}}') if path == "/instruments" else reply
 
 
+class ListsInSilence(HarbourScript):
+    """What was listed is not in the truth."""
+
+    rule = "simulator-instruments"
+
+    def note(self, listing: Listing) -> None:
+        return
+
+
 class AnyPath(HarbourScript):
     """Clients are accepted on any path."""
 

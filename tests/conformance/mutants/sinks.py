@@ -436,8 +436,8 @@ class FailsLate(ChestSink):
     """An error on the way out comes to nobody."""
 
     survives = (
-        "the error of a background flush shows only when the disk is full or the server dies between two writes; the "
-        "kit has no way to bring that about in a store it does not know (the fault runs of a sink's own tests do)"
+        "a close fails only when the disk is full or the server dies just then; the kit has no way to bring that about "
+        "in a store it does not know"
     )
 
     async def close(self) -> None:

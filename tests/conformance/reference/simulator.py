@@ -7,6 +7,7 @@ from typing import ClassVar
 from jrr_core.errors import ConfigError, ParseError
 from jrr_core.events import BookDelta, BookSnapshot, Candle, Message, Quote, Trade
 from jrr_core.exact import plain
+from jrr_core.instrument import Instrument
 from jrr_core.levels import Levels
 from jrr_core.testing.market import Happening, Listing, Market, MarketCandle, Row
 from jrr_core.testing.script import Close, Peer, Ping, Reply, fault_number
@@ -106,6 +107,8 @@ class HarbourScript:
 
     def get(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
         if path == "/instruments":
+            for listing in self.market.listings:
+                self.note(listing)
             return Reply(200, encode([instrument_row(listing) for listing in self.market.listings]))
         symbol = query.get("sym", "")
         if path != "/book" or symbol not in self.numbers:
@@ -116,6 +119,16 @@ class HarbourScript:
         self.truth.offer(BookSnapshot(self.exchange, symbol, ts, now_ns, Levels(bids), Levels(asks), None, sequence))
         body = {"ch": "book", "sym": symbol, "t": now_ns // MS, "seq": sequence, "bids": bids, "asks": asks}
         return Reply(200, encode(body))
+
+    def note(self, listing: Listing) -> None:
+        """Note in the truth that a client is told of an instrument."""
+        base, _, quote = listing.symbol.partition("-")
+        self.truth.offer(
+            Instrument(
+                self.exchange, listing.symbol, base, quote, None, "spot", listing.tick, listing.lot, None, None,
+                f"{base}-{quote}",
+            )
+        )  # fmt: skip
 
     def happen(self, happening: Happening) -> None:
         symbol, now_ns = happening.symbol, happening.ts
