@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jrr_okx.books import BookStream, Ladder
+from jrr_okx.books import BookStream
 
-from jrr_core.book import Book
 from jrr_core.errors import ParseError
 from jrr_core.events import BookDelta, BookSnapshot, Gap, Message
-from jrr_core.levels import Levels
 from jrr_core.wire import encode
 
 S = 1_000_000_000
@@ -206,23 +204,6 @@ def test_break_is_reported_for_every_channel_that_wants_the_book() -> None:
 amounts = st.sampled_from(["0", "0.0", "1", "2.50", "1e-8"])
 prices = st.integers(1, 40).map(lambda n: f"{n / 10:.1f}")
 changes = st.lists(st.tuples(prices, amounts), max_size=5)
-
-
-@given(st.lists(st.tuples(changes, changes), max_size=20))
-def test_best_levels_are_those_of_a_whole_book(
-    steps: list[tuple[list[tuple[str, str]], list[tuple[str, str]]]],
-) -> None:
-    ladder, book = Ladder("X", (3,)), Book()
-    ladder.apply(Levels(), Levels())
-    book.apply(BookSnapshot("okx", "X", 0, 0, Levels(), Levels(), None, 0))
-    shown: BookSnapshot | None = None
-    for number, (bids, asks) in enumerate(steps, 1):
-        ladder.apply(Levels(bids), Levels(asks))
-        book.apply(BookDelta("okx", "X", 0, 0, Levels(bids), Levels(asks), None, number, number - 1))
-        told = ladder.tops(0, 0, number)
-        shown = told[0] if told else shown
-        assert shown is not None
-        assert (shown.bids.decimals(), shown.asks.decimals()) == book.top(3)
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.data())

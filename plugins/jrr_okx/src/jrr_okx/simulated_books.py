@@ -24,7 +24,7 @@ class QuoteFeed(Feed):
             self._dirty = True
 
     def tick(self, now_ns: int, at_once: bool) -> None:
-        if self._dirty and self.peers and (at_once or now_ns - self.sent_ns >= self.every_ns):
+        if self._dirty and self.listeners and (at_once or now_ns - self.sent_ns >= self.every_ns):
             self.refresh(now_ns)
 
     def refresh(self, now_ns: int) -> None:
@@ -96,12 +96,12 @@ class BookFeed(Feed):
         self._snapshot: tuple[int, str] | None = None
 
     def happen(self, happening: Happening) -> None:
-        if self.peers:
+        if self.listeners:
             self._bids.update(happening.bids)
             self._asks.update(happening.asks)
 
     def tick(self, now_ns: int, at_once: bool) -> None:
-        if not self.peers:
+        if not self.listeners:
             return
         if self._bids or self._asks:
             if at_once or now_ns - self.sent_ns >= self.every_ns:
@@ -133,7 +133,7 @@ class BookFeed(Feed):
 
     def refresh(self, now_ns: int) -> None:
         """Bring the subscribers up to date, then put the whole book ready for the one that joins."""
-        if not self.peers:
+        if not self.listeners:
             self._bids.clear()
             self._asks.clear()
             self._sequence = self.trading.sequence

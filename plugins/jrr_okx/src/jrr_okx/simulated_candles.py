@@ -1,12 +1,15 @@
 """The simulated OKX's candles: their bars, their rows, and the channel that pushes them."""
 
+from collections.abc import Sequence
+
 from jrr_core.events import Candle
 from jrr_core.exact import plain
+from jrr_core.testing import feed
 from jrr_core.testing.market import MarketCandle
 from jrr_core.wire import encode
 
 from .products import EXCHANGE
-from .simulated_feed import MS, Feed, S, Trading
+from .simulated_feed import MS, S, Trading
 from .simulated_listings import Contract
 
 _MINUTE = 60 * S
@@ -46,46 +49,18 @@ def candle_event(contract: Contract, interval: str, candle: MarketCandle, now_ns
     )  # fmt: skip
 
 
-class CandleFeed(Feed):
-    """`candle<bar>`: the open candle once a second, the closed one once, together with its successor.
-
-    Each that closes is noted in the truth, also while nobody is subscribed: a
-    client that was here once can fetch it.
-    """
-
-    every_ns = S
+class CandleFeed(feed.CandleFeed):
+    """`candle<bar>`: the open candle once a second, the closed one once, together with its successor."""
 
     def __init__(self, channel: str, trading: Trading, interval: str, span: tuple[int, int], now_ns: int) -> None:
-        super().__init__(channel, trading)
+        super().__init__(trading.contract.symbol, trading.market, trading.truth, span[0], now_ns, span[1])
+        self._head = encode({"channel": channel, "instId": self.symbol})
+        self._contract = trading.contract
         self._interval = interval
-        self._span, self._offset = span
-        open_ = trading.market.candle(self.symbol, self._span, now_ns, self._offset)
-        self._closed = open_.open_time - 1
-        self._resting = False
 
-    def tick(self, now_ns: int, at_once: bool) -> None:
-        market = self.trading.market
-        closed = market.closed_candles(self.symbol, self._span, self._closed, now_ns, self._offset)
-        if closed:
-            self._closed = closed[-1].open_time
-            for candle in closed:
-                self.trading.truth.record(self._event(candle, now_ns))
-        if self.peers and (closed or now_ns - self.sent_ns >= self.every_ns):
-            self._show(closed, now_ns)
-        self._resting |= at_once
+    def event(self, candle: MarketCandle, now_ns: int) -> Candle:
+        return candle_event(self._contract, self._interval, candle, now_ns)
 
-    def refresh(self, now_ns: int) -> None:
-        # Once the market rests no candle may close any more: whoever comes then gets the last frame.
-        if self._resting and self.last is not None:
-            return
-        self.tick(now_ns, False)
-        self._show([], now_ns)
-
-    def _show(self, closed: list[MarketCandle], now_ns: int) -> None:
-        open_ = self.trading.market.candle(self.symbol, self._span, now_ns, self._offset)
-        rows = [(candle, True) for candle in closed] + [(open_, False)]
-        body = ",".join([encode(candle_row(self.trading.contract, candle, done)) for candle, done in rows])
-        self.publish(f'"data":[{body}]', (), now_ns)
-
-    def _event(self, candle: MarketCandle, now_ns: int) -> Candle:
-        return candle_event(self.trading.contract, self._interval, candle, now_ns)
+    def text(self, candles: Sequence[tuple[MarketCandle, bool]], now_ns: int) -> str:
+        rows = ",".join([encode(candle_row(self._contract, candle, closed)) for candle, closed in candles])
+        return f'{{"arg":{self._head},"data":[{rows}]}}'

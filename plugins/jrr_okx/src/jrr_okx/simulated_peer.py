@@ -4,11 +4,12 @@ import re
 from typing import Any, Protocol
 
 from jrr_core.errors import ParseError
+from jrr_core.testing.feed import Feed
 from jrr_core.testing.script import Close, Ping
 from jrr_core.wire import decode, encode
 
 from .products import PATHS, RULES
-from .simulated_feed import Feed, S
+from .simulated_feed import S
 
 # Docs, "Connect": 480 subscribes, unsubscribes and logins an hour; one comes back every 7.5 s.
 _REQUESTS = 480
@@ -145,7 +146,7 @@ class OkxPeer:
         answer = self._event("subscribe", argument, name)
         if self.late_ns is None:
             self.push(answer)
-        if self not in feed.peers:
+        if self not in feed.listeners:
             feed.join(self, now_ns)
         if self.late_ns is not None:
             self._late.append((now_ns + self.late_ns, answer))
@@ -153,7 +154,7 @@ class OkxPeer:
     def _unsubscribe(self, argument: dict[str, Any], name: str | None, now_ns: int) -> None:
         feed = self._exchange.feed(*self._topic(argument), now_ns)
         if feed is not None:
-            feed.peers.pop(self, None)
+            feed.leave(self)
         self.push(self._event("unsubscribe", argument, name))
 
     def _topic(self, argument: dict[str, Any]) -> tuple[str, str]:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 from jrr_core.events import Liquidation, MarkPrice, Message, OpenInterest, Side
 from jrr_core.exact import plain
+from jrr_core.testing.feed import Listener
 from jrr_core.wire import encode
 
 from .products import EXCHANGE
-from .simulated_feed import MS, Feed, Listener, S, Trading
+from .simulated_feed import MS, Feed, S, Trading
 
 Reading = Callable[[Trading, int], tuple[str, Message]]
 
@@ -23,12 +24,12 @@ class StateFeed(Feed):
         self._told: list[object] = []
 
     def tick(self, now_ns: int, at_once: bool) -> None:
-        if self.peers and now_ns - self.sent_ns >= self.every_ns:
+        if self.listeners and now_ns - self.sent_ns >= self.every_ns:
             self._tell(now_ns)
 
     def refresh(self, now_ns: int) -> None:
         # A second push within the same ms would contradict the first.
-        if self.last is None or not self.peers or now_ns - self.sent_ns >= self.every_ns:
+        if self.last is None or not self.listeners or now_ns - self.sent_ns >= self.every_ns:
             self._tell(now_ns)
 
     def _tell(self, now_ns: int) -> None:
@@ -91,11 +92,11 @@ class LiquidationFeed(Feed):
         self._tradings = tradings
 
     def tick(self, now_ns: int, at_once: bool) -> None:
-        if self.peers and now_ns - self.sent_ns >= self.every_ns:
+        if self.listeners and now_ns - self.sent_ns >= self.every_ns:
             chosen = self._tradings[int(self.trading.random.random() * len(self._tradings))]
             row, event = liquidation(chosen, now_ns)
             self.publish(f'"data":[{row}]', (event,), now_ns)
 
-    def join(self, peer: Listener, now_ns: int) -> None:
+    def join(self, listener: Listener, now_ns: int) -> None:
         # Nothing is pushed on joining: what was liquidated before is not sent again.
-        self.peers[peer] = None
+        self.listeners[listener] = None

@@ -12,6 +12,7 @@ from random import Random
 from typing import ClassVar
 
 from jrr_core.errors import ConfigError
+from jrr_core.testing.feed import Feed
 from jrr_core.testing.market import Happening, Listing, Market
 from jrr_core.testing.script import Bounds, Peer, Reply, fault_number
 from jrr_core.testing.truth import Truth
@@ -19,7 +20,7 @@ from jrr_core.testing.truth import Truth
 from .products import BARS, EXCHANGE, RULES
 from .simulated_books import BookFeed, QuoteFeed, TopBookFeed
 from .simulated_candles import CandleFeed, bar_span
-from .simulated_feed import MS, Feed, S, Trading
+from .simulated_feed import MS, S, Trading
 from .simulated_funding import funding
 from .simulated_listings import CONTRACTS
 from .simulated_peer import OkxPeer
@@ -115,7 +116,7 @@ class OkxScript:
         assert isinstance(peer, OkxPeer)
         self._peers.pop(peer, None)
         for feed in self._feeds.values():
-            feed.peers.pop(peer, None)
+            feed.leave(peer)
         self._rest.strike_again()
 
     def get(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
