@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 from zlib import crc32
 
-from attrs import Factory, define, evolve
+from attrs import define, evolve
 
 from jrr_core.connector import ExchangeSettings, Limits, Numbering, Rate, SessionPlan
 from jrr_core.errors import ConfigError
@@ -13,6 +13,7 @@ from jrr_core.frame import Frame, HttpGet, Send
 from jrr_core.instrument import Instrument
 from jrr_core.setting import setting
 from jrr_core.subscription import Subscription
+from jrr_core.wanted_topics import WantedTopics
 from jrr_core.wire import encode
 
 from . import streams
@@ -76,49 +77,29 @@ class CoinmSettings(UsdmSettings):
     streams_per_connection: int = setting(200, _SHARD_HELP + " At most 200.")
 
 
-@define
-class _Spoken:
-    """What has been said on behalf of one plan: the last request id, and who wants each stream now."""
+class _Requests:
+    """SUBSCRIBE and UNSUBSCRIBE messages of one plan, numbered; funding and mark price share a stream."""
 
-    last_id: int = 0
-    wanted: dict[str, set[Subscription]] = Factory(dict)
+    def __init__(self, stream_of: Callable[[Subscription], Stream]) -> None:
+        self._names = WantedTopics[str](lambda subscription: stream_of(subscription).name)
+        self._last_id = 0
 
+    def subscribe(self, wanted: Sequence[Subscription]) -> Sequence[Send]:
+        """Return the messages that ask for these streams."""
+        return self._messages("SUBSCRIBE", self._names.want(wanted))
 
-@define
-class _Say:
-    """Turns streams into SUBSCRIBE or UNSUBSCRIBE messages.
+    def unsubscribe(self, unwanted: Sequence[Subscription]) -> Sequence[Send]:
+        """Return the messages that end the streams nobody wants any more."""
+        return self._messages("UNSUBSCRIBE", self._names.leave(unwanted))
 
-    Several subscriptions may share a stream (funding and mark price), which
-    is given up only when none is left.
-    """
+    def _messages(self, method: str, names: Sequence[str]) -> Sequence[Send]:
+        starts = range(0, len(names), _NAMES_PER_MESSAGE)
+        return [self._message(method, names[start : start + _NAMES_PER_MESSAGE]) for start in starts]
 
-    method: Literal["SUBSCRIBE", "UNSUBSCRIBE"]
-    spoken: _Spoken
-    stream_of: Callable[[Subscription], Stream]
-
-    def __call__(self, concerned: Sequence[Subscription]) -> Sequence[Send]:
-        """Return the messages for these subscriptions."""
-        names: dict[str, None] = {}
-        for subscription in concerned:
-            name = self.stream_of(subscription).name
-            wanting = self.spoken.wanted.setdefault(name, set())
-            if self.method == "SUBSCRIBE":
-                wanting.add(subscription)
-                names[name] = None
-            else:
-                wanting.discard(subscription)
-                if not wanting:
-                    names[name] = None
-        ordered = list(names)
-        return [
-            self._message(ordered[start : start + _NAMES_PER_MESSAGE])
-            for start in range(0, len(ordered), _NAMES_PER_MESSAGE)
-        ]
-
-    def _message(self, names: list[str]) -> Send:
-        self.spoken.last_id += 1
-        key = self.spoken.last_id
-        return Send(encode({"method": self.method, "params": names, "id": key}), (str(key),))
+    def _message(self, method: str, names: Sequence[str]) -> Send:
+        self._last_id += 1
+        key = self._last_id
+        return Send(encode({"method": method, "params": names, "id": key}), (str(key),))
 
 
 class _Connector:
@@ -194,14 +175,14 @@ class _Connector:
 
     def _plan(self, path: str, number: int, subscriptions: list[Subscription]) -> SessionPlan:
         name = f"{path.strip('/').split('/')[0]}-{number}"
-        spoken = _Spoken()
+        requests = _Requests(self.stream_of)
         return SessionPlan(
             name=name,
             exchange=self.exchange,
             url=self.settings.ws_url.rstrip("/") + path,
             subscriptions=tuple(subscriptions),
-            subscribe=_Say("SUBSCRIBE", spoken, self.stream_of),
-            unsubscribe=_Say("UNSUBSCRIBE", spoken, self.stream_of),
+            subscribe=requests.subscribe,
+            unsubscribe=requests.unsubscribe,
             ping_interval_s=_PING_S,
             rotate_after_s=float(_ROTATE_S + crc32(f"{self.exchange} {name}".encode()) % _ROTATE_SPREAD_S),
             max_streams=self.product.max_streams,

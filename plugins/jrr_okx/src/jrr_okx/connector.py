@@ -6,10 +6,11 @@ from typing import ClassVar
 from attrs import define, validators
 
 from jrr_core.connector import ExchangeSettings, Keepalive, Numbering, SessionPlan
-from jrr_core.frame import Frame, HttpGet, Send
+from jrr_core.frame import Frame, HttpGet
 from jrr_core.instrument import Instrument
 from jrr_core.setting import setting
 from jrr_core.subscription import Subscription
+from jrr_core.wanted_topics import WantedTopics
 
 from .instruments import read_instruments
 from .parser import OkxParser
@@ -60,34 +61,6 @@ class _Shard:
     books: int = 0
 
 
-class _Desk:
-    """What one connection has asked for: a topic ends only when none of its streams is wanted any more."""
-
-    def __init__(self, trade_stream: str) -> None:
-        self._trade_stream = trade_stream
-        self._wanted: dict[Topic, set[Subscription]] = {}
-
-    def subscribe(self, subscriptions: Sequence[Subscription]) -> Sequence[Send]:
-        """Return the messages that ask for these streams."""
-        topics: dict[Topic, None] = {}
-        for subscription in subscriptions:
-            topic = topic_of(subscription, self._trade_stream)
-            topics[topic] = None
-            self._wanted.setdefault(topic, set()).add(subscription)
-        return [request("subscribe", batch) for batch in batches(topics)]
-
-    def unsubscribe(self, subscriptions: Sequence[Subscription]) -> Sequence[Send]:
-        """Return the messages that end the topics these streams were the last to want."""
-        ended: dict[Topic, None] = {}
-        for subscription in subscriptions:
-            topic = topic_of(subscription, self._trade_stream)
-            wanted = self._wanted.get(topic, set())
-            wanted.discard(subscription)
-            if not wanted:
-                ended[topic] = None
-        return [request("unsubscribe", batch) for batch in batches(ended)]
-
-
 class OkxConnector:
     """Spot, swap and futures of OKX, which share one symbol namespace and one address."""
 
@@ -134,14 +107,14 @@ class OkxConnector:
 
     def _plan(self, path: str, number: int, shard: _Shard) -> SessionPlan:
         subscriptions = tuple([stream for carried in shard.streams.values() for stream in carried])
-        desk = _Desk(self._settings.trade_stream)
+        topics = WantedTopics(lambda subscription: topic_of(subscription, self._settings.trade_stream))
         return SessionPlan(
             name=f"{EXCHANGE}-{path}-{number}",
             exchange=EXCHANGE,
             url=f"{self._settings.ws_url.rstrip('/')}/ws/v5/{path}",
             subscriptions=subscriptions,
-            subscribe=desk.subscribe,
-            unsubscribe=desk.unsubscribe,
+            subscribe=lambda wanted: [request("subscribe", batch) for batch in batches(topics.want(wanted))],
+            unsubscribe=lambda unwanted: [request("unsubscribe", batch) for batch in batches(topics.leave(unwanted))],
             keepalive=Keepalive("ping", KEEPALIVE_IDLE_S),
             max_streams=self._settings.streams_per_connection,
         )
