@@ -1,7 +1,7 @@
 """The Connector contract: which connections to open to an exchange and what to say on them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from attrs import Factory, define, validators
 
@@ -146,3 +146,14 @@ class Connector(Protocol):
 
     def instruments(self, frame: Frame) -> Sequence[Instrument]:
         """Read one reply to `instrument_requests`; raises ParseError when it is not one."""
+
+
+@runtime_checkable
+class ListsInPages(Protocol):
+    """A Connector whose exchange lists its instruments in pages."""
+
+    def next_instruments(self, frame: Frame) -> HttpGet | None:
+        """Return the GET for the page behind a reply, None where it was the last; raises ParseError as `instruments`.
+
+        The reply to it is read as those to `instrument_requests` are.
+        """

@@ -4,16 +4,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from attrs import evolve
 
 from .backoff import Backoff
 from .connector import Connector, SessionPlan
-from .errors import ConfigError, JrrError, ParseError, PluginError
+from .errors import ConfigError, JrrError, ParseError
 from .events import Gap
 from .fetch import Fetch, FetchFailed
-from .instrument import Instrument, Instruments
+from .instrument import Instruments
+from .interview import asked, list_instruments
 from .journal import say
 from .line import Line
 from .pace import Spacing
@@ -21,9 +22,6 @@ from .parser import Parser
 from .session import Surroundings
 from .sink import StreamKey
 from .subscription import Subscription
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 # Patterns wait for the list of instruments: once it can be had again, they wait no longer than this.
 _LIST_CAP_S = 10.0
@@ -129,15 +127,7 @@ class Exchange:
 
     async def load_instruments(self) -> Instruments:
         """Read the exchange's list once; raises FetchFailed where it cannot be had, ParseError where it is none."""
-        listed: list[Instrument] = []
-        for request in _asked(self.name, self.connector.instrument_requests):
-            frame = await self._fetch.try_get(request)
-            if frame.status != 200:
-                raise FetchFailed(f"{request.url} answered HTTP {frame.status}")
-            try:
-                listed.extend(_asked(self.name, self.connector.instruments, frame))
-            except ParseError as error:
-                raise ParseError(f"{request.url} answered with what is no list of instruments: {error}") from None
+        listed = await list_instruments(self.connector, self._fetch)
         self.instruments = Instruments(self.name, listed)
         if listed:
             self._publish(listed)
@@ -207,7 +197,7 @@ class Exchange:
     def _plan(self, resolved: Sequence[Subscription]) -> Sequence[Line]:
         """Turn new subscriptions into lines; those already carried are left alone."""
         fresh = [s for s in dict.fromkeys(resolved) if self._known(s) is None]
-        plans = _asked(self.name, self.connector.sessions, fresh) if fresh else ()
+        plans = asked(self.name, self.connector.sessions, fresh) if fresh else ()
         self._check(plans)
         lines = []
         for plan in plans:
@@ -234,14 +224,3 @@ class Exchange:
                 known = self.instruments
                 if known is not None and len(known) and subscription.symbol not in ("*", ""):
                     known.resolve(subscription.symbol)
-
-
-def _asked(exchange: str, method: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Call a connector's method; what it must not raise becomes a PluginError."""
-    try:
-        return method(*args, **kwargs)
-    except JrrError:
-        raise
-    except Exception as error:
-        what = getattr(method, "__name__", method)
-        raise PluginError(f"{exchange}: its connector's {what}() failed: {error!r}") from error

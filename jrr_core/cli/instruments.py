@@ -13,8 +13,9 @@ from ..config import Config, structure
 from ..connector import Connector
 from ..errors import ConfigError
 from ..exact import plain
-from ..fetch import Fetch, FetchFailed
+from ..fetch import Fetch
 from ..instrument import Instrument
+from ..interview import list_instruments
 from ..pace import Budget
 from ..wire import encode
 from .options import config_options, json_option, load_plugins, settings
@@ -59,13 +60,7 @@ def _connector(config: Config, exchange: str) -> Connector:
 
 async def _fetch(connector: Connector) -> list[Instrument]:
     fetch = Fetch(connector.exchange, {pool: Budget(rate) for pool, rate in connector.limits.http.items()})
-    listed: list[Instrument] = []
-    for request in connector.instrument_requests():
-        frame = await fetch.try_get(request)
-        if frame.status != 200:
-            raise FetchFailed(f"{request.url} answered HTTP {frame.status}")
-        listed += connector.instruments(frame)
-    return listed
+    return await list_instruments(connector, fetch)
 
 
 def _wanted(item: Instrument, pattern: str, active: bool) -> bool:

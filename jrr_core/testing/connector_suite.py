@@ -18,7 +18,7 @@ import attrs
 import pytest
 from hypothesis import given, settings
 
-from ..connector import Connector, ExchangeSettings, SessionPlan
+from ..connector import Connector, ExchangeSettings, ListsInPages, SessionPlan
 from ..errors import ConfigError, ParseError
 from ..frame import Frame, HttpGet, Send
 from ..instrument import Instrument
@@ -201,6 +201,8 @@ class ConnectorSuite(LimitSuite):
             rule = "Any reply gives instruments or ParseError, and nothing else."
             try:
                 found = connector.instruments(frame)
+                if isinstance(connector, ListsInPages):
+                    connector.next_instruments(frame)
             except ParseError:
                 return
             except Exception as error:
@@ -209,6 +211,20 @@ class ConnectorSuite(LimitSuite):
             assert fit, broken("instruments", rule, found)
 
         check()
+
+    def test_pages_of_instruments_are_read(self) -> None:
+        connector = self.make_connector()
+        if not isinstance(connector, ListsInPages):
+            pytest.skip("the exchange lists its instruments without pages")
+        recorded = self._instrument_frames(connector)[: len(self.instrument_replies)]
+        if not recorded:
+            pytest.skip("instrument_replies is empty")
+        rule = "The GET for the next page charges a budget that limits.http has; it is None behind the last page."
+        pages = [connector.next_instruments(frame) for frame in recorded]
+        for page in pages:
+            fit = page is None or page.pool in ("", *connector.limits.http)
+            assert fit, broken("instruments", rule, page)
+        assert None in pages, broken("instruments", rule, "each recorded reply leads on to another")
 
     def _described(self, plans: Sequence[SessionPlan]) -> list[tuple[str, str, tuple[str, ...]]]:
         return [(plan.name, plan.url, tuple(map(str, plan.subscriptions))) for plan in plans]

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from attrs import Factory, define
 
-from ..connector import Connector, SessionPlan
+from ..connector import Connector, ListsInPages, SessionPlan
 from ..errors import ParseError
 from ..events import BookSnapshot, Candle, Message
 from ..exact import plain
@@ -129,6 +129,16 @@ class Stage:
         url = urlsplit(request.url)
         reply = self.script.get(url.path, dict(parse_qsl(url.query, True)), self.now_ns)
         return Frame(self.script.exchange, reply.body, self.now_ns, request.tag, reply.status)
+
+    def instrument_frames(self) -> Iterator[Frame]:
+        """Yield the script's answers to `instrument_requests`, and the pages behind them."""
+        waiting = list(self.connector.instrument_requests())
+        while waiting:
+            frame = self.get(waiting.pop(0))
+            yield frame
+            more = self.connector.next_instruments(frame) if isinstance(self.connector, ListsInPages) else None
+            if more is not None:
+                waiting.append(more)
 
     def stored(self) -> Iterator[Message]:
         """Return what a store keeps of what all clients read: the first of each event, closed candles only."""
