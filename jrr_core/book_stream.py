@@ -63,9 +63,10 @@ class BookStream:
         """Whether something is missing since the last whole book."""
         return self._resync.broken
 
-    def replace(self, change: Change) -> list[Message]:
-        """Take a whole book."""
-        events = self._resync.mend(change.ts_event, change.ts_recv, self._between(change.sequence))
+    def replace(self, change: Change, unproved: str | None = None) -> list[Message]:
+        """Take a whole book; `unproved` says why updates between the last one and it may be missing, if they may."""
+        between = self._between(change.sequence)
+        events = self._resync.mend(change.ts_event, change.ts_recv, between, unproved if between else None)
         self.last = change.sequence
         if self._whole:
             events.append(

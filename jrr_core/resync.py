@@ -66,11 +66,12 @@ class Resync:
             self._delay_s = min(self._delay_s * 2, self._most_s)
         return events
 
-    def mend(self, ts_event: int | None, ts_recv: int, sequences: tuple[int, int] | None) -> list[Message]:
-        """Note that a whole book came; return the Gaps up to it if the book was broken."""
-        events: list[Message] = []
-        if self.broken:
-            events = self._gaps(_WAITING, ts_event, ts_recv, sequences)
+    def mend(
+        self, ts_event: int | None, ts_recv: int, sequences: tuple[int, int] | None, unproved: str | None = None
+    ) -> list[Message]:
+        """Note that a whole book came; return the Gaps up to it if the book was broken, or if it is `unproved`."""
+        reason = _WAITING if self.broken else unproved
+        events = [] if reason is None else self._gaps(reason, ts_event, ts_recv, sequences)
         self.broken = False
         self._good = ts_event
         return events

@@ -78,6 +78,17 @@ def test_asking_anew_slows_down_while_it_does_not_help_and_recovers_after_peace(
     assert stream.asked[7:] == [2000, 2005]
 
 
+def test_a_book_that_may_not_follow_on_the_last_update_is_told_as_a_gap_without_asking() -> None:
+    stream = Recorder("book")
+    assert [type(event) for event in stream.book.replace(stream.change(7), "a restart")] == [BookSnapshot]
+    stream.now_s = 2
+    gap, snapshot = stream.book.replace(stream.change(30), "a restart")
+    assert isinstance(gap, Gap)
+    assert isinstance(snapshot, BookSnapshot)
+    assert (gap.reason, gap.ts_from, gap.ts_to, gap.sequences) == ("a restart", 0, 2 * S, (7, 30))
+    assert stream.asked == []
+
+
 def test_updates_before_any_book_are_a_break_without_numbers() -> None:
     stream = Recorder("book")
     (gap,) = stream.refuse(9)

@@ -1,0 +1,106 @@
+"""Reads every frame of one Bybit connection, of any product.
+
+A push has a `topic`, an answer an `op`. Data may come before the answer that
+acknowledges it, so nothing waits for one.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from jrr_core import pages
+from jrr_core.errors import ParseError
+from jrr_core.events import Message
+from jrr_core.frame import Frame, Hole, Request
+from jrr_core.subscription import Subscription
+
+from . import history, messages
+from .books import BookStream, QuoteStream
+from .control import Requests
+from .messages import Push
+from .products import Product
+from .tickers import TickerStream
+from .topics import TICKER_CHANNELS, Topic, read_topic, topic_of
+
+Stream = Callable[[Push, int], Sequence[Message]]
+
+
+class BybitParser:
+    """Parser of one product's sockets; `subscriptions` None reads every topic that comes."""
+
+    def __init__(
+        self, product: Product, subscriptions: Sequence[Subscription] | None, book_depth: int, rest_url: str
+    ) -> None:
+        """Take the streams of the connection; raises ConfigError for one the product does not have."""
+        self.requests: list[Request] = []
+        self._product = product
+        self._replaying = subscriptions is None
+        self._wanted: dict[Topic, list[Subscription]] = {}
+        for subscription in subscriptions or ():
+            self._wanted.setdefault(topic_of(product, subscription, book_depth), []).append(subscription)
+        # A book and a quote are proved by their snapshot alone.
+        proves = {topic.text: wanted for topic, wanted in self._wanted.items() if topic.kind != "orderbook"}
+        self._asked = Requests([topic.text for topic in self._wanted], proves, self._ask)
+        self._streams = {topic.text: self._open(topic) for topic in self._wanted}
+        self._backfill = history.backfill(product, rest_url, self._ask, self._replaying)
+
+    def _ask(self, request: Request) -> None:
+        self.requests.append(request)
+
+    def receive(self, frame: Frame) -> Sequence[Message]:
+        """Return the events of a frame, () for answers and topics not asked for; raises ParseError."""
+        if frame.tag is not None:
+            return self._backfill.reply(frame) if frame.tag.startswith(pages.TAG) else ()
+        push = messages.push(frame.payload)
+        if push.topic is None:
+            self._asked.answer(push)
+            return ()
+        stream = self._streams.get(push.topic)
+        if stream is not None:
+            return stream(push, frame.ts_recv)
+        topic = read_topic(push.topic) if self._replaying else None
+        if topic is None:
+            return ()
+        stream = self._open(topic)
+        events = stream(push, frame.ts_recv)
+        self._streams[push.topic] = stream
+        return events
+
+    def refill(self, hole: Hole) -> bool:
+        """Ask for candles or settled funding rates that are missing; False where Bybit has no way to them."""
+        return self._backfill.refill(hole)
+
+    def _open(self, topic: Topic) -> Stream:
+        """Return what reads the pushes of a topic."""
+        product = self._product
+        if topic.kind == "publicTrade":
+            return self._of(topic.symbol, messages.trades)
+        if topic.kind == "allLiquidation":
+            return self._of(topic.symbol, messages.liquidations)
+        if topic.kind == "kline":
+            return partial(messages.candles, product, topic.symbol, topic.interval)
+        if topic.kind == "tickers":
+            return TickerStream(product, topic.symbol, self._channels(topic, TICKER_CHANNELS)).receive
+        if topic.depth == 1:
+            return QuoteStream(product, topic.symbol).receive
+        channels = self._channels(topic, ("book",))
+        return BookStream(product, topic.symbol, channels, partial(self._asked.again, topic.text)).receive
+
+    def _of(self, symbol: str, read: Callable[[Product, Push, int], Sequence[Message]]) -> Stream:
+        """Return `read`, held to one symbol: a frame of another's would be laid to the wrong stream."""
+
+        def receive(frame: Push, ts_recv: int) -> Sequence[Message]:
+            events = read(self._product, frame, ts_recv)
+            for event in events:
+                if event.symbol != symbol:
+                    raise ParseError(f"{event.symbol[:60]!r} under the topic of {symbol}")
+            return events
+
+        return receive
+
+    def _channels(self, topic: Topic, native: Sequence[str]) -> Sequence[str]:
+        """Return the channels wanted of a topic; a native name asks for all of `native`."""
+        wanted = self._wanted.get(topic)
+        if wanted is None:
+            return native
+        names = [name for item in wanted for name in (native if item.native is not None else (item.channel,))]
+        return list(dict.fromkeys(names))
