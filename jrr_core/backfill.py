@@ -106,7 +106,7 @@ class Backfill:
         else:
             for gap in absent(hole, known, answer.listed):
                 self._ask(Absent(gap, NOT_LISTED))
-        rest = self._behind(page, endpoint, known[-1], answer.settled) if known else page
+        rest = self._behind(page, endpoint, known[-1], answer.settled, answer.ts_reached) if known else page
         if rest is None:
             return
         if known and known[-1] >= window[-1]:
@@ -121,13 +121,16 @@ class Backfill:
             count = sum(gap.count for gap in found)
             self._request(evolve(page, hole=evolve(page.hole, first=found[0].first, last=found[-1].last, count=count)))
 
-    def _behind(self, page: Page, endpoint: Endpoint, number: int, settled: int) -> Page | None:
-        """Return the page of what lies behind a number, None where that is the end."""
+    def _behind(
+        self, page: Page, endpoint: Endpoint, number: int, settled: int, ts_reached: int | None = None
+    ) -> Page | None:
+        """Return the page of what lies behind a number, which happened at `ts_reached`; None where that is the end."""
         hole = page.hole
         first = endpoint.behind(hole, number)
         if first > hole.last:
             return None
-        return evolve(page, hole=evolve(hole, first=first, count=max(hole.count - settled, 1)))
+        since = hole.ts_from if ts_reached is None else ts_reached
+        return evolve(page, hole=evolve(hole, first=first, count=max(hole.count - settled, 1), ts_from=since))
 
     def _again(self, page: Page, reason: str) -> None:
         """Ask for the same a little later, or where more is kept; after a few times, give it up."""

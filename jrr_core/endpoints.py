@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Protocol
 
-from attrs import define
+from attrs import define, evolve
 
 from .events import Candle, FundingRate, Message, Trade
 from .frame import Frame, Hole, HttpGet
@@ -24,7 +24,8 @@ class Answer:
 
     Of these it lists `listed`; the others of `known` do not exist there.
     Listed numbers in `unused` bear no event. `settled` is how many of the
-    missing are done with.
+    missing are done with. `ts_reached` (int ns) is when the last of `known`
+    happened: where the next request begins, for endpoints that go by time.
     """
 
     events: Sequence[Message]
@@ -32,6 +33,7 @@ class Answer:
     listed: Sequence[int]
     settled: int
     unused: Sequence[int] = ()
+    ts_reached: int | None = None
 
 
 class Endpoint(Protocol):
@@ -79,6 +81,18 @@ class TradesById:
             len(known),
             [number for number, trade in inside if trade is None],
         )
+
+
+class TradesByTime(TradesById):
+    """The same, asked for from a time on: for holes whose `ts_from` is known."""
+
+    def answer(self, hole: Hole, rows: Iterable[tuple[int, Trade | None]]) -> Answer:
+        """Return what rows tell, and when the last one that belongs to the hole happened."""
+        found = list(rows)
+        answer = super().answer(hole, found)
+        last = answer.known[-1] if answer.known else None
+        reached = [trade.ts_event for number, trade in found if number == last and trade is not None]
+        return evolve(answer, ts_reached=reached[0] if reached else None)
 
 
 class CandlesByTime:

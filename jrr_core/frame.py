@@ -4,7 +4,7 @@ A parser does no I/O: it reads Frames and leaves Requests. The session carries
 them out; replies come back as Frames, so a capture of frames replays exactly.
 """
 
-from attrs import define
+from attrs import define, field
 
 from .subscription import Subscription
 
@@ -56,7 +56,9 @@ class Hole:
     """Numbers of one stream that did not come: `first` to `last`, `count` of them.
 
     Trade ids of the numbering `id_space`; of candles open times, of funding
-    the times of settlement, both int ns UTC.
+    the times of settlement, both int ns UTC. `ts_from` (int ns UTC) is when
+    what came before the hole happened, None where nobody knows: for exchanges
+    that give out trades by time.
     """
 
     channel: str
@@ -65,6 +67,7 @@ class Hole:
     first: int
     last: int
     count: int
+    ts_from: int | None = field(default=None, eq=False)
 
 
 @define(frozen=True, weakref_slot=False)

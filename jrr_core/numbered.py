@@ -211,7 +211,7 @@ class Numbered:
                 break
             last, count = hole.last, count + size
         _, channel, symbol = self.stream
-        ask = Hole(channel, symbol, self.id_space, first, last, count)
+        ask = Hole(channel, symbol, self.id_space, first, last, count, wanted[0].ts_from)
         self._asked = (ask, session, now_ns)
         return ask
 

@@ -31,21 +31,23 @@ class Page:
 
     @property
     def tag(self) -> str:
-        """The page as text, `refill|aggTrades|0|5|9|5|trade|agg|BTCUSDT`; the symbol is last, whatever is in it."""
+        """The page as text, `refill|aggTrades|0|5|9|5||trade|agg|BTCUSDT`; the symbol is last, whatever is in it."""
         hole = self.hole
-        numbers = f"{self.tries}|{hole.first}|{hole.last}|{hole.count}"
+        since = "" if hole.ts_from is None else hole.ts_from
+        numbers = f"{self.tries}|{hole.first}|{hole.last}|{hole.count}|{since}"
         return f"{TAG}{self.source}|{numbers}|{hole.channel}|{hole.id_space or ''}|{hole.symbol}"
 
     @classmethod
     def read(cls, tag: str) -> "Page":
         """Read a tag of ours; raises ParseError for any other text, since a recording may hold whatever."""
-        parts = tag.removeprefix(TAG).split("|", 7)
-        if len(parts) != 8 or max(map(len, parts)) > _MOST_CHARS or not parts[7]:
+        parts = tag.removeprefix(TAG).split("|", 8)
+        if len(parts) != 9 or max(map(len, parts)) > _MOST_CHARS or not parts[8]:
             raise ParseError(f"not the tag of a page: {tag[:120]!r}")
         tries, first, last, count = map(_number, parts[1:5])
         if first > last:
             raise ParseError(f"a page from {first} to the lower {last}")
-        return cls(parts[0], Hole(parts[5], parts[7], parts[6] or None, first, last, count), tries)
+        since = _number(parts[5]) if parts[5] else None
+        return cls(parts[0], Hole(parts[6], parts[8], parts[7] or None, first, last, count, since), tries)
 
 
 def _number(text: str) -> int:

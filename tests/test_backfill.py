@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jrr_core.backfill import NOT_LISTED, Backfill, Refusal
-from jrr_core.endpoints import Answer, TradesById
+from jrr_core.endpoints import Answer, TradesById, TradesByTime
 from jrr_core.errors import ParseError
 from jrr_core.events import Trade
 from jrr_core.frame import Absent, Frame, Hole, HttpGet, Request
@@ -36,6 +36,23 @@ class Old(TradesById):
 class Latest(Old):
     name: ClassVar[str] = "latest"
     older: ClassVar[str | None] = "old"
+
+
+class Timed(TradesByTime):
+    """Trades from a time on, ten an answer; a trade happens at ten times its id."""
+
+    name: ClassVar[str] = "timed"
+    older: ClassVar[str | None] = None
+    most: ClassVar[int] = 10
+
+    def request(self, hole: Hole) -> HttpGet:
+        return HttpGet(f"http://x/timed/{hole.ts_from}", "")
+
+    def read(self, hole: Hole, frame: Frame) -> Answer:
+        zero = Decimal(0)
+        return self.answer(
+            hole, [(n, Trade("x", "BTC", 10 * n, n, zero, zero, None, str(n))) for n in read_ids(frame.payload)]
+        )
 
 
 def hole(first: int, last: int) -> Hole:
@@ -99,6 +116,23 @@ def test_every_number_is_given_or_said_to_be_absent(ids: set[int], first: int, m
     assert {item.reason for item in outcome.absent} <= {NOT_LISTED}
 
 
+def test_an_endpoint_that_goes_by_time_begins_each_page_where_the_last_one_ended() -> None:
+    taken: list[Request] = []
+    backfill = Backfill((Timed(),), lambda hole: "timed", refused, taken.append, False)
+    assert backfill.refill(evolve(hole(5, 24), ts_from=40))
+    asked, ids = [], []
+    while taken:
+        request = taken.pop()
+        assert isinstance(request, HttpGet)
+        asked.append(request.url)
+        since = int(request.url.rpartition("/")[2])
+        rows = [n for n in range(1, 100) if 10 * n >= since][:10]
+        events = backfill.reply(Frame("x", encode(rows), 0, request.tag))
+        ids += [int(event.trade_id) for event in events if isinstance(event, Trade)]
+    assert asked == ["http://x/timed/40", "http://x/timed/130", "http://x/timed/220"]
+    assert ids == list(range(5, 25))
+
+
 def test_a_large_hole_is_paged_with_the_pool_and_weight_of_its_endpoint() -> None:
     outcome = Outcome(hole(1, 35), range(100))
     assert outcome.ids == list(range(1, 36))
@@ -158,4 +192,4 @@ def test_a_replay_asks_for_nothing_and_what_has_no_endpoint_is_refused() -> None
 def test_a_tag_of_another_endpoint_is_a_parse_error() -> None:
     backfill = Backfill([Old()], lambda hole: "old", refused, lambda request: None, False)
     with pytest.raises(ParseError, match="no endpoint"):
-        backfill.reply(Frame("x", "[]", 0, "refill|new|0|1|2|2|trade||BTC"))
+        backfill.reply(Frame("x", "[]", 0, "refill|new|0|1|2|2||trade||BTC"))
