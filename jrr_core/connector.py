@@ -77,10 +77,16 @@ class Limits:
 
 @define(frozen=True)
 class Keepalive:
-    """Send `text` after `idle_s` seconds without a frame; any frame afterwards proves life."""
+    """Send `text` after `idle_s` seconds without a frame; any frame afterwards proves life.
+
+    With `always` it is sent every `idle_s` seconds, whatever comes: for
+    exchanges that want to hear of their clients. NOW_S in the text becomes the
+    time, as in Send.
+    """
 
     text: str
     idle_s: float
+    always: bool = False
 
 
 @define(frozen=True)
@@ -91,7 +97,8 @@ class SessionPlan:
     subscriptions. `subscribe` and `unsubscribe` turn streams into messages;
     they are called at connect and again when streams are added or removed.
     `rotate_after_s` renews the connection (successor first) before the
-    exchange would close it. `max_streams` is the most it can carry.
+    exchange would close it. `max_streams` is the most it can carry. `headers`
+    are sent with the handshake.
     """
 
     name: str
@@ -104,6 +111,7 @@ class SessionPlan:
     ping_interval_s: float | None = None
     rotate_after_s: float | None = None
     max_streams: int | None = None
+    headers: Mapping[str, str] = Factory(dict)
 
 
 class Connector(Protocol):

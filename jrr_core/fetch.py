@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
@@ -93,7 +93,7 @@ class Fetch:
             await budget.spend(request.weight, request.patient)
         host = host_of(request.url)
         try:
-            reply = await _in_daemon_thread(lambda: http_get(request.url))
+            reply = await _in_daemon_thread(lambda: http_get(request.url, headers=request.headers))
         except (OSError, HTTPException, EOFError) as error:
             raise FetchFailed(f"cannot reach {host}: {reason_of(error)}") from None
         except ValueError as error:
@@ -107,11 +107,12 @@ class Fetch:
         return Frame(self._exchange, reply.body, time.time_ns(), request.tag, reply.status)
 
 
-def http_get(url: str, timeout_s: float = _TIMEOUT_S) -> Reply:
+def http_get(url: str, timeout_s: float = _TIMEOUT_S, headers: Mapping[str, str] | None = None) -> Reply:
     """GET `url`, blocking; every HTTP status is a Reply. Raises OSError and HTTPException for the rest."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise ConfigError(f"rest_url {url!r} is not an http:// or https:// address")
-    request = Request(quote(url, safe=_URL_SAFE), headers={"User-Agent": "jrr", "Accept": "application/json"})
+    sent = {"User-Agent": "jrr", "Accept": "application/json", **(headers or {})}
+    request = Request(quote(url, safe=_URL_SAFE), headers=sent)
     try:
         with urlopen(request, timeout=timeout_s) as answer:
             return Reply(answer.status, answer.read(_MAX_BODY_BYTES), None, answer.headers.get("Date"))

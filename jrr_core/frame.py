@@ -4,9 +4,18 @@ A parser does no I/O: it reads Frames and leaves Requests. The session carries
 them out; replies come back as Frames, so a capture of frames replays exactly.
 """
 
+from collections.abc import Mapping
+
 from attrs import define, field
 
 from .subscription import Subscription
+
+NOW_S = "{now_s}"
+
+
+def dated(text: str, now_ns: int) -> str:
+    """Return a text to send with the time (int ns) in place of NOW_S, in whole seconds."""
+    return text.replace(NOW_S, str(now_ns // 10**9)) if NOW_S in text else text
 
 
 @define(weakref_slot=False)
@@ -26,7 +35,11 @@ class Frame:
 
 @define(frozen=True, weakref_slot=False)
 class Send:
-    """Send this text on the socket; `acks` are the keys the exchange must answer for within the ack deadline."""
+    """Send this text on the socket; `acks` are the keys the exchange must answer for within the ack deadline.
+
+    Where the text holds NOW_S, core puts the time of sending, in whole
+    seconds, in its place: connectors read no clock.
+    """
 
     text: str
     acks: tuple[str, ...] = ()
@@ -40,7 +53,7 @@ class HttpGet:
     `after_s` delays it. Network failures, 5xx, 429 and 418 are retried by
     core as the exchange's Retry-After says; any other status comes back.
     A `patient` one fetches the past: it lets others of its pool go first and
-    uses at most half of the budget.
+    uses at most half of the budget. `headers` are sent with the request.
     """
 
     url: str
@@ -49,6 +62,7 @@ class HttpGet:
     pool: str = ""
     after_s: float = 0.0
     patient: bool = False
+    headers: Mapping[str, str] = field(factory=dict, hash=False)
 
 
 @define(frozen=True, weakref_slot=False)

@@ -94,7 +94,7 @@ class Line:
         while True:
             await self._attempts.wait()
             try:
-                socket = await open_socket(self.plan.url, self._around.settings.connect_timeout_s)
+                socket = await open_socket(self.plan.url, self._around.settings.connect_timeout_s, self.plan.headers)
             except ConnectFailed as failure:
                 self._around.desk.counters.connect_failures += 1
                 delay_s = (self._backoff if failure.answered else self._knocks).next_s()

@@ -15,7 +15,7 @@ from attrs import define
 from .connector import ExchangeSettings, Rate, SessionPlan
 from .coverage import STOPPED, UNSUBSCRIBED
 from .errors import JrrError
-from .frame import Absent, Acked, Frame, Hole, HttpGet, Refused, Request, Rotate, Send
+from .frame import Absent, Acked, Frame, Hole, HttpGet, Refused, Request, Rotate, Send, dated
 from .intake import Desk, Intake
 from .journal import say, say_seldom
 from .pace import Spacing
@@ -232,7 +232,7 @@ class Session:
             message = await self._outbox.get()
             await spacing.wait()
             self._vigil.expect(message.acks, message.text, time.monotonic())
-            await socket.send(message.text)
+            await socket.send(dated(message.text, time.time_ns()))
 
     async def _ping(self, socket: OpenSocket, interval_s: float) -> None:
         while True:
@@ -248,9 +248,11 @@ class Session:
             now = time.monotonic()
             self._judge(now)
             self._look_after(time.time_ns())
-            if keepalive is not None and now - max(self._vigil.last_sign, kept_alive) > keepalive.idle_s:
-                kept_alive = now
-                await socket.send(keepalive.text)
+            if keepalive is not None:
+                heard = kept_alive if keepalive.always else max(self._vigil.last_sign, kept_alive)
+                if now - heard > keepalive.idle_s:
+                    kept_alive = now
+                    await socket.send(dated(keepalive.text, time.time_ns()))
             if rotate_after_s is not None and now - self.started > rotate_after_s:
                 self.rotate("planned renewal")
             if now - listened > 1.0:

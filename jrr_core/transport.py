@@ -4,6 +4,8 @@ The only module that knows the `websockets` library.
 """
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
@@ -13,6 +15,7 @@ from .network import host_of, reason_of
 
 # The largest frame an exchange sends is a full-depth snapshot or an all-market array, about 2 MB.
 _MAX_FRAME_BYTES = 16 * 2**20
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 # Frames the library may read ahead while we parse; beyond it TCP slows the exchange down.
 _READ_AHEAD = 256
 
@@ -67,8 +70,11 @@ class Socket:
             self._connection.transport.abort()
 
 
-async def open_socket(url: str, timeout_s: float) -> Socket:
-    """Connect to `url`; raises ConnectFailed naming the host and why, ConfigError for an address that is none."""
+async def open_socket(url: str, timeout_s: float, headers: Mapping[str, str] = NO_HEADERS) -> Socket:
+    """Connect to `url`; raises ConnectFailed naming the host and why, ConfigError for an address that is none.
+
+    `headers` are sent with the handshake.
+    """
     try:
         # Compression costs CPU on both sides and exchanges do not need it; liveness is the session's affair.
         connection = await connect(
@@ -80,6 +86,7 @@ async def open_socket(url: str, timeout_s: float) -> Socket:
             ping_interval=None,
             close_timeout=1.0,
             user_agent_header="jrr",
+            additional_headers=headers,
         )
     except (InvalidURI, ValueError) as error:
         raise ConfigError(f"ws_url {url!r} is not a WebSocket address (ws:// or wss://): {error}") from None

@@ -31,6 +31,15 @@ def test_a_reply_becomes_a_tagged_frame_and_is_charged() -> None:
     asyncio.run(main())
 
 
+def test_headers_are_sent_with_the_request() -> None:
+    async def main() -> None:
+        async with toy_server() as server:
+            await Fetch("toy", {}).get(HttpGet(server.rest_url + "/x", "tag", headers={"X-Size": "1"}))
+            assert server.headers[-1]["X-Size"] == "1"
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("status", [400, 403, 404])
 def test_any_other_status_is_a_reply(status: int) -> None:
     async def main() -> None:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from jrr_core import session as session_module
 from jrr_core import vigil as vigil_module
+from jrr_core.connector import Keepalive
 from jrr_core.counters import ExchangeCounters
 from jrr_core.errors import ConfigError
 from jrr_core.events import Backfilled, Connected, Disconnected, Gap, Message, Trade
-from jrr_core.frame import Frame, HttpGet
+from jrr_core.frame import NOW_S, Frame, HttpGet
 from jrr_core.parser import Parser
 from jrr_core.session import Session, Surroundings
 from jrr_core.silence import report_silence
@@ -400,6 +401,24 @@ def test_the_keepalive_text_is_sent_when_idle_only() -> None:
         assert "ping" not in pipe.sent
         await asyncio.sleep(0.28)
         assert 1 <= pipe.sent.count("ping") <= 3
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_a_keepalive_that_is_always_due_is_sent_while_frames_arrive_and_bears_the_time() -> None:
+    async def main() -> None:
+        at, pipe = stage(), Pipe()
+        session = at.session()
+        session.plan = evolve(session.plan, keepalive=Keepalive(f"ping {NOW_S}", 0.05, always=True))
+        running = asyncio.ensure_future(session.run(pipe))
+        for _ in range(20):
+            pipe.say("hello")
+            await asyncio.sleep(0.01)
+        pings = [text for text in pipe.sent if text.startswith("ping ")]
+        assert 1 <= len(pings) <= 4
+        assert abs(int(pings[0].removeprefix("ping ")) - time.time()) < 5
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 

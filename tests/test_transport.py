@@ -53,6 +53,15 @@ def test_text_and_bytes_arrive_as_bytes_and_text_is_sent() -> None:
     asyncio.run(main())
 
 
+def test_headers_are_sent_with_the_handshake() -> None:
+    async def main() -> None:
+        async with toy_server() as server:
+            await (await open_socket(server.url, 1.0, {"X-Size": "1"})).close()
+            assert server.headers[-1]["X-Size"] == "1"
+
+    asyncio.run(main())
+
+
 def test_what_was_sent_before_a_close_is_still_received() -> None:
     async def main() -> None:
         async def script(server: ToyServer, connection: ServerConnection, number: int) -> None:

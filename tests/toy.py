@@ -201,6 +201,7 @@ class ToyServer:
     pages: dict[str, tuple[int, str, dict[str, str]]] = field(factory=dict)
     heard: list[str] = field(factory=list)
     asked: list[str] = field(factory=list)
+    headers: list[dict[str, str]] = field(factory=list)
     opened_s: list[float] = field(factory=list)
     open: set[ServerConnection] = field(factory=set)
     _server: Server | None = None
@@ -235,6 +236,7 @@ class ToyServer:
 
     def answer(self, connection: ServerConnection, request: HttpRequest) -> Response | None:
         """Answer a plain GET from `pages`; None lets the WebSocket handshake go on."""
+        self.headers.append(dict(request.headers.raw_items()))
         if request.headers.get("Upgrade") is not None:
             return None
         self.asked.append(request.path)

@@ -14,7 +14,7 @@ from ..connector import Connector, ListsInPages, SessionPlan
 from ..errors import ParseError
 from ..events import BookSnapshot, Candle, Message
 from ..exact import plain
-from ..frame import Acked, Frame, HttpGet, Refused, Request, Send
+from ..frame import Acked, Frame, HttpGet, Refused, Request, Send, dated
 from ..levels import Levels
 from ..parser import Parser
 from .comparison import identity
@@ -48,6 +48,7 @@ class Client:
     due: list[tuple[int, HttpGet]] = Factory(list)
     closed: Close | None = None
     pinged_ns: int = 0
+    kept_ns: int = START_NS
 
     @property
     def unanswered(self) -> set[str]:
@@ -93,7 +94,7 @@ class Stage:
         for message in messages:
             self.run(rate.per_s / rate.count)
             client.asked.update(message.acks)
-            client.peer.receive(message.text, self.now_ns)
+            client.peer.receive(dated(message.text, self.now_ns), self.now_ns)
             self._read(client)
 
     def leave(self, client: Client) -> None:
@@ -160,9 +161,11 @@ class Stage:
     def _attend(self, client: Client) -> None:
         """Keep a connection open, fetch what is due, read what came."""
         keepalive, every_s = client.plan.keepalive, client.plan.ping_interval_s
-        if keepalive is not None and self.now_ns - client.heard_ns >= keepalive.idle_s * S:
-            client.heard_ns = self.now_ns
-            client.peer.receive(keepalive.text, self.now_ns)
+        if keepalive is not None:
+            since = client.kept_ns if keepalive.always else max(client.heard_ns, client.kept_ns)
+            if self.now_ns - since >= keepalive.idle_s * S:
+                client.kept_ns = self.now_ns
+                client.peer.receive(dated(keepalive.text, self.now_ns), self.now_ns)
         if every_s is not None and self.now_ns - client.pinged_ns >= every_s * S:
             client.pinged_ns = self.now_ns
             if isinstance(client.peer, HearsPings):

@@ -6,10 +6,10 @@ from urllib.parse import quote
 from jrr_core.errors import ParseError
 from jrr_core.events import BookDelta, Message
 from jrr_core.frame import Frame, HttpGet
+from jrr_core.seeded_book import CONTIGUOUS, LINKED, SeededBook
 from jrr_core.wire import Raw
 
-from . import depth, messages
-from .depth import DepthSync
+from . import messages
 from .products import Product
 
 TAG = "depth:"
@@ -20,7 +20,7 @@ _MOST_HELD = 10
 
 
 class Books:
-    """One DepthSync per symbol.
+    """One SeededBook per symbol.
 
     `ask` takes requests; None where nobody could answer them (replay).
     """
@@ -28,11 +28,11 @@ class Books:
     def __init__(self, product: Product, rest_url: str, limit: int, ask: Callable[[HttpGet], None] | None) -> None:
         """Start without books; `limit` is how many levels a side a snapshot shall have."""
         self._product = product
-        self._rules = depth.FUTURES if product.linked else depth.SPOT
+        self._rules = LINKED if product.linked else CONTIGUOUS
         self._url = f"{rest_url}{product.api}/depth?limit={limit}&symbol="
         self._weight = product.depth_weight(limit)
         self._ask = ask
-        self._syncs: dict[str, DepthSync] = {}
+        self._syncs: dict[str, SeededBook] = {}
         self._refused: set[str] = set()
         self._held: tuple[messages.SnapshotRow, int] | None = None
         self._held_count = 0
@@ -100,11 +100,11 @@ class Books:
         sync = self._syncs.get(symbol) or self._open(symbol)
         return sync.snapshot(messages.snapshot(row, self._product.exchange, symbol, ts_recv, None))
 
-    def _open(self, symbol: str) -> DepthSync:
+    def _open(self, symbol: str) -> SeededBook:
         ask = self._ask
         request: Callable[[float], None] | None = None
         if ask is not None:
             url, tag = self._url + quote(symbol), TAG + symbol
             request = lambda delay_s: ask(HttpGet(url, tag, self._weight, self._product.pool, delay_s))  # noqa: E731
-        sync = self._syncs[symbol] = DepthSync(self._rules, request)
+        sync = self._syncs[symbol] = SeededBook(self._rules, request)
         return sync

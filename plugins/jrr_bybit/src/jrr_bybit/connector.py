@@ -107,7 +107,7 @@ class _Connector:
             subscriptions=tuple(subscriptions),
             subscribe=lambda wanted: [request("subscribe", batch) for batch in batches(topics.want(wanted))],
             unsubscribe=lambda unwanted: [request("unsubscribe", batch) for batch in batches(topics.leave(unwanted))],
-            keepalive=Keepalive(_PING, PING_S),
+            keepalive=Keepalive(_PING, PING_S, always=True),
             max_streams=self._settings.streams_per_connection,
         )
 

@@ -1,20 +1,14 @@
-"""Keeping a book in step: REST snapshot and buffered updates, by Binance's numbered steps.
+"""A book that begins with a snapshot over REST and goes on with numbered updates, of which some come before it.
 
 Sans-IO: updates and snapshots in, publishable events out; what it wants
 fetched it says through `ask`. Nothing is published before a snapshot, and
-nothing behind a break: a Gap comes first, then a new snapshot. Binance sends no
-checksum, so the numbers are the only proof.
+nothing behind a break: a Gap comes first, then a new snapshot. Numbers are the
+only proof, and how they link is the exchange's rule:
 
-Spot (https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams):
 1. buffer updates; 2. fetch the snapshot after the first one has arrived;
-3. snapshot older than the first update: fetch again; 4. drop updates with
-`u` <= lastUpdateId; 5. the first kept has `U` <= lastUpdateId + 1 <= `u`;
-6. each later one has `U` <= last `u` + 1, else start again from 2.
-
-Futures, DIFFERENT FROM SPOT: 3. drop `u` < lastUpdateId; 4. the first kept has
-`U` <= lastUpdateId <= `u`, or continues it exactly (`pu` == lastUpdateId);
-5. each later one has `pu` == last `u`. Ids are shared by all symbols, so `U`
-says nothing afterwards.
+3. snapshot older than the first update: fetch again; 4. drop the updates that
+the snapshot holds; 5. the first one kept must join it; 6. each later one must
+continue the one before, else start again from 2.
 """
 
 from collections import deque
@@ -22,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import define
 
-from jrr_core.events import BookDelta, BookSnapshot, Gap, Message
+from .events import BookDelta, BookSnapshot, Gap, Message
 
 # Updates kept per symbol while no snapshot comes: over three minutes at 100 ms.
 BUFFER = 2000
@@ -34,24 +28,24 @@ _STEADY_NS = 10 * 10**9
 _PIECE_NS = 5 * 10**9
 
 
-def _spot_old(update: BookDelta, last: int) -> bool:
+def _held(update: BookDelta, last: int) -> bool:
     return update.sequence <= last
 
 
-def _spot_follows(update: BookDelta, last: int) -> bool:
+def _reaches(update: BookDelta, last: int) -> bool:
     return update.first_sequence is not None and update.first_sequence <= last + 1
 
 
-def _futures_before(update: BookDelta, last: int) -> bool:
+def _below(update: BookDelta, last: int) -> bool:
     return update.sequence < last
 
 
-def _futures_spans(update: BookDelta, last: int) -> bool:
+def _spans(update: BookDelta, last: int) -> bool:
     spans = update.first_sequence is not None and update.first_sequence <= last <= update.sequence
     return spans or update.previous_sequence == last
 
 
-def _futures_follows(update: BookDelta, last: int) -> bool:
+def _linked(update: BookDelta, last: int) -> bool:
     return update.previous_sequence == last
 
 
@@ -72,11 +66,13 @@ class Rules:
     follows: Rule
 
 
-SPOT = Rules(_spot_old, _spot_follows, _spot_old, _spot_follows)
-FUTURES = Rules(_futures_before, _futures_spans, _spot_old, _futures_follows)
+CONTIGUOUS = Rules(_held, _reaches, _held, _reaches)
+"""Each update begins with the number behind the last: dropped up to the snapshot's, joins with its next one."""
+LINKED = Rules(_below, _spans, _held, _linked)
+"""Each update names the one it continues; numbers are shared by symbols, so the first one kept spans the snapshot's."""
 
 
-class DepthSync:
+class SeededBook:
     """One symbol's book on one connection.
 
     `ask(delay_s)` requests a snapshot; None where nobody could answer
@@ -129,7 +125,7 @@ class DepthSync:
         if self._last is not None:
             return ()
         if sequence is None or sequence < 0:
-            # A freshly listed symbol answers lastUpdateId -1 with an empty book.
+            # A freshly listed symbol may answer a number of -1 with an empty book.
             self._request()
             return ()
         rules = self._rules

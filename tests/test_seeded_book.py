@@ -5,30 +5,30 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jrr_binance.depth import BUFFER, FUTURES, SPOT, DepthSync, Rules
 
 from jrr_core.book import Book
 from jrr_core.events import BookDelta, BookSnapshot, Gap, Message
 from jrr_core.levels import EMPTY, Levels
+from jrr_core.seeded_book import BUFFER, CONTIGUOUS, LINKED, Rules, SeededBook
 
 S = 10**9
 
 
 def delta(first: int, last: int, previous: int | None = None, at: int | None = None) -> BookDelta:
     when = (last if at is None else at) * S
-    return BookDelta("binance", "BTCUSDT", when, when + 1, Levels([("1", str(last))]), EMPTY, first, last, previous)
+    return BookDelta("x", "X", when, when + 1, Levels([("1", str(last))]), EMPTY, first, last, previous)
 
 
 def snapshot(sequence: int, at: int = 0) -> BookSnapshot:
-    return BookSnapshot("binance", "BTCUSDT", None, at * S, Levels([("1", "9")]), EMPTY, None, sequence)
+    return BookSnapshot("x", "X", None, at * S, Levels([("1", "9")]), EMPTY, None, sequence)
 
 
 class Side:
-    """A DepthSync with what it asked for."""
+    """A SeededBook with what it asked for."""
 
     def __init__(self, rules: Rules) -> None:
         self.asked: list[float] = []
-        self.sync = DepthSync(rules, self.asked.append)
+        self.sync = SeededBook(rules, self.asked.append)
 
     def feed(self, *events: BookDelta | BookSnapshot) -> list[Message]:
         found: list[Message] = []
@@ -69,7 +69,7 @@ def shown(events: Sequence[Message]) -> list[str]:
     ],
 )
 def test_spot_book_by_the_steps(fed: list[BookDelta | BookSnapshot], published: list[str]) -> None:
-    assert shown(Side(SPOT).feed(*fed)) == published
+    assert shown(Side(CONTIGUOUS).feed(*fed)) == published
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_spot_book_by_the_steps(fed: list[BookDelta | BookSnapshot], published: 
     ],
 )
 def test_futures_book_by_the_steps(fed: list[BookDelta | BookSnapshot], published: list[str]) -> None:
-    assert shown(Side(FUTURES).feed(*fed)) == published
+    assert shown(Side(LINKED).feed(*fed)) == published
 
 
-@pytest.mark.parametrize("rules", [SPOT, FUTURES])
+@pytest.mark.parametrize("rules", [CONTIGUOUS, LINKED])
 def test_snapshot_is_asked_for_once_the_first_update_is_there(rules: Rules) -> None:
     side = Side(rules)
     assert side.asked == []
@@ -98,7 +98,7 @@ def test_snapshot_is_asked_for_once_the_first_update_is_there(rules: Rules) -> N
 
 
 def test_old_and_empty_snapshots_are_asked_for_again_with_growing_delay() -> None:
-    side = Side(SPOT)
+    side = Side(CONTIGUOUS)
     side.feed(delta(90, 91))
     for _ in range(8):
         side.feed(snapshot(5))
@@ -107,18 +107,18 @@ def test_old_and_empty_snapshots_are_asked_for_again_with_growing_delay() -> Non
 
 
 def test_buffered_updates_survive_a_snapshot_retry() -> None:
-    side = Side(SPOT)
+    side = Side(CONTIGUOUS)
     assert shown(side.feed(delta(4, 6), snapshot(2), delta(7, 8), snapshot(5))) == ["=5", "4-6", "7-8"]
 
 
 def test_break_soon_after_a_snapshot_waits_before_the_next() -> None:
-    side = Side(SPOT)
+    side = Side(CONTIGUOUS)
     side.feed(delta(1, 3), snapshot(3, at=3), delta(9, 9))
     assert side.asked == [0.0, 1.0]
 
 
 def test_breaks_in_a_row_wait_longer_each_time() -> None:
-    side = Side(SPOT)
+    side = Side(CONTIGUOUS)
     side.feed(delta(1, 1), snapshot(1, at=1))
     for number in range(3, 13, 2):
         side.feed(delta(number, number), snapshot(number, at=number))
@@ -126,37 +126,37 @@ def test_breaks_in_a_row_wait_longer_each_time() -> None:
 
 
 def test_break_of_a_steady_book_asks_at_once() -> None:
-    side = Side(SPOT)
+    side = Side(CONTIGUOUS)
     side.feed(delta(1, 3), snapshot(3, at=3), delta(99, 99))
     assert side.asked == [0.0, 0.0]
 
 
 def test_refused_snapshot_is_asked_for_a_minute_later() -> None:
-    side = Side(SPOT)
+    side = Side(CONTIGUOUS)
     side.feed(delta(1, 3))
     side.sync.failed(60.0)
     assert side.asked == [0.0, 60.0]
 
 
 def test_gap_spans_from_the_last_update_to_the_new_snapshot() -> None:
-    gaps = [e for e in Side(SPOT).feed(delta(1, 3), snapshot(3), delta(4, 4), delta(9, 9), snapshot(9, at=12))
+    gaps = [e for e in Side(CONTIGUOUS).feed(delta(1, 3), snapshot(3), delta(4, 4), delta(9, 9), snapshot(9, at=12))
             if isinstance(e, Gap)]  # fmt: skip
     assert [(gap.what, gap.ts_from, gap.ts_to) for gap in gaps] == [("book", 4 * S, 9 * S), ("book", 9 * S, 12 * S)]
 
 
 def test_exchange_that_counts_anew_is_a_break_not_silence() -> None:
-    side = Side(FUTURES)
+    side = Side(LINKED)
     events = side.feed(delta(101, 103, 100), snapshot(102), delta(5, 7, 4, at=200))
     assert shown(events) == ["=102", "101-103", "gap sequence None"]
 
 
-@pytest.mark.parametrize("rules", [SPOT, FUTURES])
+@pytest.mark.parametrize("rules", [CONTIGUOUS, LINKED])
 def test_snapshot_ahead_of_every_update_is_a_break_not_silence(rules: Rules) -> None:
     events = Side(rules).feed(delta(1, 3, 0), snapshot(10**9, at=3), delta(4, 6, 3), delta(17, 19, 6))
     assert shown(events) == ["=1000000000", "gap sequence None"]
 
 
-@pytest.mark.parametrize("rules", [SPOT, FUTURES])
+@pytest.mark.parametrize("rules", [CONTIGUOUS, LINKED])
 def test_buffer_without_snapshot_is_bounded_and_says_what_it_dropped(rules: Rules) -> None:
     side = Side(rules)
     events = side.feed(*[delta(number, number, number - 1) for number in range(1, BUFFER + 2)])
@@ -167,12 +167,12 @@ def test_buffer_without_snapshot_is_bounded_and_says_what_it_dropped(rules: Rule
     assert (dropped.ts_from, dropped.ts_to) == (1 * S, BUFFER // 2 * S)
     assert (rest.reason, rest.ts_from, rest.ts_to) == ("no snapshot", BUFFER // 2 * S, (BUFFER + 1) * S)
     after = side.feed(snapshot(BUFFER, at=BUFFER + 1))
-    first = BUFFER if rules is FUTURES else BUFFER + 1
+    first = BUFFER if rules is LINKED else BUFFER + 1
     assert shown(after)[:3] == ["gap resync None", f"={BUFFER}", f"{first}-{first}"]
 
 
 def test_lasting_break_is_told_while_it_lasts() -> None:
-    side = Side(SPOT)
+    side = Side(CONTIGUOUS)
     side.feed(delta(1, 3), snapshot(3, at=3))
     gaps = [event for event in side.feed(*[delta(n, n) for n in range(10, 22)], snapshot(21, at=22))
             if isinstance(event, Gap)]  # fmt: skip
@@ -183,7 +183,7 @@ def test_lasting_break_is_told_while_it_lasts() -> None:
 
 
 def test_recording_without_snapshot_is_told_to_be_missing() -> None:
-    sync = DepthSync(SPOT, None)
+    sync = SeededBook(CONTIGUOUS, None)
     events = [event for n in range(1, 13) for event in sync.update(delta(n, n))]
     assert [(event.ts_from, event.ts_to) for event in events if isinstance(event, Gap)] == [
         (1 * S, 6 * S), (6 * S, 11 * S),
@@ -192,7 +192,10 @@ def test_recording_without_snapshot_is_told_to_be_missing() -> None:
 
 
 def test_snapshot_of_a_book_in_step_is_not_published() -> None:
-    assert shown(Side(SPOT).feed(delta(1, 3), snapshot(3), delta(4, 5), snapshot(2), snapshot(9))) == ["=3", "4-5"]
+    assert shown(Side(CONTIGUOUS).feed(delta(1, 3), snapshot(3), delta(4, 5), snapshot(2), snapshot(9))) == [
+        "=3",
+        "4-5",
+    ]
 
 
 @given(
@@ -201,7 +204,7 @@ def test_snapshot_of_a_book_in_step_is_not_published() -> None:
 )
 def test_published_book_is_right_at_every_update(futures: bool, steps: list[tuple[int, int, str]]) -> None:
     """Updates are sent, lost or doubled, snapshots come late: what is published always is the book of that sequence."""
-    side = Side(FUTURES if futures else SPOT)
+    side = Side(LINKED if futures else CONTIGUOUS)
     truth: dict[int, dict[str, str]] = {0: {}}
     book, last, synced, late = Book(), 0, False, snapshot(-1)
     for width, price, what in steps:
