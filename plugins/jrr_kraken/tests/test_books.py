@@ -55,11 +55,10 @@ def test_updates_are_numbered_by_their_time_and_one_more_where_two_are_of_one_in
     (snapshot,) = book.begin()
     assert isinstance(snapshot, BookSnapshot)
     assert (snapshot.sequence, snapshot.checksum_ok) == (START, True)
-    right = checksum([("100", "2")], [("101", "1")])
     numbers = [
         (event.sequence, event.previous_sequence, event.ts_event)
-        for micros in (5, 5, 9)
-        for event in book.take([("100", "2")], right, micros)
+        for amount, micros in (("2", 5), ("3", 5), ("2", 9))
+        for event in book.take([("100", amount)], checksum([("100", amount)], [("101", "1")]), micros)
         if isinstance(event, BookDelta)
     ]
     assert numbers == [
@@ -67,6 +66,15 @@ def test_updates_are_numbered_by_their_time_and_one_more_where_two_are_of_one_in
         (START + 5001, START + 5000, START + 5000),
         (START + 9000, START + 5001, START + 9000),
     ]
+
+
+def test_the_last_update_once_more_changes_nothing() -> None:
+    book = Recorder()
+    book.begin()
+    right = checksum([("100", "2")], [("101", "1")])
+    assert len(book.take([("100", "2")], right, 5)) == 1
+    assert book.take([("100", "2")], right, 5) == []
+    assert len(book.take([("100", "2")], right, 6)) == 1
 
 
 def test_a_wrong_checksum_is_a_break_until_the_new_snapshot() -> None:

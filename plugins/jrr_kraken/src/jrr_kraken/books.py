@@ -7,6 +7,8 @@
    amounts, without the point and leading zeros, asks before bids, CRC-32.
    Where they do not, nothing more can be believed until the book has been
    subscribed anew. What is wrong below the ten best levels shows only later.
+
+The last update once more, word for word, is none of these and changes nothing.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -35,11 +37,15 @@ class BookStream:
         self._resync = Resync(EXCHANGE, symbol, channels, ask)
         self._numbers = Numbers()
         self._begun = False
+        self._told: tuple[object, ...] = ()
 
     def receive(self, row: BookRow, snapshot: bool, ts_recv: int) -> list[Message]:
         """Return what a row means for the book; raises ParseError and then has changed nothing."""
         bids, asks = levels(row.bids), levels(row.asks)
         ts_event = None if row.timestamp is None else moment(row.timestamp)
+        told = (snapshot, ts_event, row.checksum, bids, asks)
+        if self._begun and told == self._told:
+            return []
         number = self._numbers.next(ts_recv if ts_event is None else ts_event)
         previous = self._numbers.last
         sequences = None if previous is None else (previous, number)
@@ -52,7 +58,7 @@ class BookStream:
         if checksum(*self._ladder.best(CHECKED_DEPTH)) != row.checksum:
             self._begun = False
             return self._resync.refuse("the checksum does not agree", ts_event, ts_recv, sequences)
-        self._begun = True
+        self._begun, self._told = True, told
         self._numbers.take(number)
         events: list[Message] = []
         if snapshot:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
+from attrs import evolve
+
 from jrr_core import pages
 from jrr_core.errors import ParseError
-from jrr_core.events import Message
+from jrr_core.events import Message, Quote
 from jrr_core.frame import Frame, Hole, Request
 from jrr_core.subscription import Subscription
 
@@ -44,7 +46,7 @@ class KrakenParser:
             topic.key: wanted for topic, wanted in self._wanted.items() if topic.channel in ("trade", "ohlc")
         }
         self._books: dict[str, BookStream] = {}
-        self._quotes: dict[str, Numbers] = {}
+        self._quotes: dict[str, tuple[Numbers, Quote]] = {}
         self._candles: dict[tuple[str, int], CandleStream] = {}
         self._backfill = history.backfill(rest_url, self._ask, self._replaying)
         self._readers: dict[str, Callable[[Push, int], Sequence[Message]]] = {
@@ -91,11 +93,17 @@ class KrakenParser:
         rows = [row for row in messages.read_tickers(push.data) if self._wants(Topic("ticker", 0, row.symbol))]
         times = [None if row.timestamp is None else messages.moment(row.timestamp) for row in rows]
         events = [messages.quote(row, None, ts, ts_recv) for row, ts in zip(rows, times, strict=True)]
-        for event in events:
-            numbers = self._quotes.setdefault(event.symbol, Numbers())
-            event.sequence = numbers.next(ts_recv if event.ts_event is None else event.ts_event)
-            numbers.take(event.sequence)
-        return events
+        return [event for event in events if self._number(event)]
+
+    def _number(self, event: Quote) -> bool:
+        """Give a quote its number; False for the last one once more, word for word."""
+        numbers, last = self._quotes.get(event.symbol, (Numbers(), None))
+        if last is not None and evolve(event, sequence=last.sequence, ts_recv=last.ts_recv) == last:
+            return False
+        event.sequence = numbers.next(event.ts_recv if event.ts_event is None else event.ts_event)
+        numbers.take(event.sequence)
+        self._quotes[event.symbol] = numbers, event
+        return True
 
     def _read_books(self, push: Push, ts_recv: int) -> Sequence[Message]:
         """Read books; Kraken sends one a frame, so a second one that is damaged cannot spoil a first."""
