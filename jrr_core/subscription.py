@@ -3,7 +3,7 @@
 import re
 from difflib import get_close_matches
 
-from attrs import define
+from attrs import define, evolve
 
 from .errors import ConfigError
 
@@ -72,6 +72,10 @@ class Subscription:
                 f"Channels: {', '.join(short_channels())}"
             )
         return cls(exchange, native=stream.strip())
+
+    def described(self, channel: str, symbol: str) -> "Subscription":
+        """Return it with `channel` and `symbol` filled in where it is native; any other as it is."""
+        return self if self.native is None else evolve(self, channel=channel, symbol=symbol)
 
     def __str__(self) -> str:
         if self.native is not None:

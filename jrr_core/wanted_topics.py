@@ -4,12 +4,33 @@ For connectors: what to ask for when streams are added, and what to give up
 when some are dropped. Knows nothing of how an exchange is asked.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from .subscription import Subscription
 
 T = TypeVar("T", bound=Hashable)
+
+
+def by_topic(
+    wanted: Iterable[Subscription],
+    topic_of: Callable[[Subscription], T],
+    described: Callable[[Subscription, T], Subscription],
+) -> dict[T, list[Subscription]]:
+    """Return each topic with the subscriptions it carries, `described` as plans have them; each subscription once."""
+    carried: dict[T, list[Subscription]] = {}
+    for subscription in dict.fromkeys(wanted):
+        topic = topic_of(subscription)
+        carried.setdefault(topic, []).append(described(subscription, topic))
+    return carried
+
+
+def channels_of(carried: Iterable[Subscription] | None, native: Sequence[str]) -> Sequence[str]:
+    """Return the channels wanted of a topic, each once; a native name asks for all of `native`, a replay (None) too."""
+    if carried is None:
+        return native
+    names = [name for item in carried for name in (native if item.native is not None else (item.channel,))]
+    return list(dict.fromkeys(names))
 
 
 class WantedTopics(Generic[T]):

@@ -58,7 +58,8 @@ async def collected(
     exchange = script.exchange
     async with Simulator(script, rate=rate, run_s=run_s, faults=faults) as simulator:
         urls = {"ws_url": simulator.ws_url, "rest_url": simulator.rest_url}
-        manager = await ManagerBuilder().add_exchange(exchange, **urls, **(settings or {})).add_sink(sink).build()
+        builder = ManagerBuilder().add_exchange(exchange, **urls, **(settings or {})).add_sink(sink)
+        manager = await builder.set_spool(path="").build()
         await manager.subscribe(wanted)
         run = asyncio.create_task(manager.run())
         await simulator.quiet()

@@ -11,7 +11,7 @@ from jrr_core.frame import Frame, HttpGet
 from jrr_core.instrument import Instrument
 from jrr_core.setting import setting
 from jrr_core.subscription import Subscription
-from jrr_core.wanted_topics import WantedTopics
+from jrr_core.wanted_topics import WantedTopics, by_topic
 from jrr_core.wire import encode
 
 from .instruments import next_page, read_instruments
@@ -35,7 +35,7 @@ from .products import (
     WS_URL,
     Product,
 )
-from .topics import Topic, batches, described, request, topic_of
+from .topics import Topic, batches, request, topic_of
 
 _PING = encode({"op": "ping"})
 _PRE_LAUNCH = "PreLaunch"
@@ -76,10 +76,7 @@ class _Connector:
 
     def sessions(self, wanted: Sequence[Subscription]) -> Sequence[SessionPlan]:
         """Shard by number of topics and by the length of their names; raises ConfigError."""
-        carried: dict[Topic, list[Subscription]] = {}
-        for subscription in dict.fromkeys(wanted):
-            topic = self._topic(subscription)
-            carried.setdefault(topic, []).append(described(subscription, topic))
+        carried = by_topic(wanted, self._topic, lambda item, topic: item.described(topic.channel, topic.symbol))
         shards: list[list[Topic]] = []
         chars = 0
         for topic in carried:

@@ -12,6 +12,7 @@ from jrr_core.errors import ParseError
 from jrr_core.events import Message
 from jrr_core.frame import Frame, Hole, Request
 from jrr_core.subscription import Subscription
+from jrr_core.wanted_topics import channels_of
 
 from . import history, messages
 from .books import BookStream, QuoteStream
@@ -79,10 +80,10 @@ class BybitParser:
         if topic.kind == "kline":
             return partial(messages.candles, product, topic.symbol, topic.interval)
         if topic.kind == "tickers":
-            return TickerStream(product, topic.symbol, self._channels(topic, TICKER_CHANNELS)).receive
+            return TickerStream(product, topic.symbol, channels_of(self._wanted.get(topic), TICKER_CHANNELS)).receive
         if topic.depth == 1:
             return QuoteStream(product, topic.symbol).receive
-        channels = self._channels(topic, ("book",))
+        channels = channels_of(self._wanted.get(topic), ("book",))
         return BookStream(product, topic.symbol, channels, partial(self._asked.again, topic.text)).receive
 
     def _of(self, symbol: str, read: Callable[[Product, Push, int], Sequence[Message]]) -> Stream:
@@ -96,11 +97,3 @@ class BybitParser:
             return events
 
         return receive
-
-    def _channels(self, topic: Topic, native: Sequence[str]) -> Sequence[str]:
-        """Return the channels wanted of a topic; a native name asks for all of `native`."""
-        wanted = self._wanted.get(topic)
-        if wanted is None:
-            return native
-        names = [name for item in wanted for name in (native if item.native is not None else (item.channel,))]
-        return list(dict.fromkeys(names))

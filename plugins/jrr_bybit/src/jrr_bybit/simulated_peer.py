@@ -51,11 +51,9 @@ class BybitPeer:
             self._heard_ns = now_ns
             self.outbox.append(Close(1000, "idle"))
 
-    def leave(self) -> None:
-        """Forget all topics."""
-        for feed in self._topics.values():
-            feed.leave(self)
-        self._topics.clear()
+    def heal(self) -> None:
+        """Forget the faults."""
+        self.late_ns = 0
 
     def receive(self, text: str, now_ns: int) -> None:
         """Take a request."""

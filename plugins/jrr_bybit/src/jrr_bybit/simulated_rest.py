@@ -14,6 +14,7 @@ from typing import TypeVar
 from jrr_core.events import FundingRate
 from jrr_core.exact import plain
 from jrr_core.pages import Grid
+from jrr_core.testing.feed_script import Strikes
 from jrr_core.testing.script import Reply
 from jrr_core.wire import encode
 
@@ -40,8 +41,7 @@ class Rest:
         """Take what is traded, and how many requests are refused."""
         self._product = product
         self._tradings = tradings
-        self._strikes = refused
-        self._refused = refused
+        self._strikes = Strikes(refused)
         self._asked: deque[int] = deque()
         self._routes: Mapping[str, Callable[[Query, int], Mapping[str, object]]] = {
             "/v5/market/time": lambda _, now_ns: {"timeSecond": str(now_ns // S), "timeNano": str(now_ns)},
@@ -52,11 +52,11 @@ class Rest:
 
     def strike_again(self) -> None:
         """Let the fault meet the next requests as it met the first."""
-        self._refused = self._strikes
+        self._strikes.again()
 
     def heal(self) -> None:
         """Answer properly from now on."""
-        self._strikes = self._refused = 0
+        self._strikes.end()
 
     def get(self, path: str, query: Query, now_ns: int) -> Reply:
         """Answer one request, or refuse it as Bybit does."""
@@ -66,9 +66,7 @@ class Rest:
         while self._asked and now_ns - self._asked[0] >= _PER_NS:
             self._asked.popleft()
         self._asked.append(now_ns)
-        struck = self._refused > 0
-        self._refused -= struck
-        if struck or len(self._asked) > _MOST_REQUESTS:
+        if self._strikes.hits() or len(self._asked) > _MOST_REQUESTS:
             return Reply(403, "access too frequent")
         head: dict[str, object] = {"retCode": 0, "retMsg": "OK"}
         try:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
-from jrr_core.errors import ConfigError
 from jrr_core.testing.feed import Feed
-from jrr_core.testing.market import Happening, Listing, Market
-from jrr_core.testing.script import Bounds, Peer, Reply, fault_number
+from jrr_core.testing.feed_script import Door, FeedScript, fault_rates
+from jrr_core.testing.market import Listing, Market
+from jrr_core.testing.script import Bounds, Peer, Reply
 from jrr_core.testing.truth import Truth
 
 from .products import INVERSE, LINEAR, NATIVE_INTERVALS, SPOT, Product
@@ -30,7 +30,7 @@ from .topics import Topic, read_topic
 _CONNECTS, _CONNECTS_NS = 500, 300 * S
 
 
-class _Script:
+class _Script(FeedScript[Trading]):
     """One product as the exchange serves it: feeds by topic, connections, faults."""
 
     exchange: ClassVar[str]
@@ -53,77 +53,33 @@ class _Script:
 
     def __init__(self, market: Market, truth: Truth, faults: Mapping[str, str], now_ns: int) -> None:
         """Start at `now_ns`; raises ConfigError for a fault that is not a number."""
-        self._rates = {name: number for name in faults if (number := fault_number(faults, name)) is not None}
-        if self._rates.get("gap", 0.0) > 1:
-            raise ConfigError(f"fault gap={faults['gap']} needs a chance between 0 and 1")
+        rates = fault_rates(faults, "gap")
         self.spot = not self.product.derivative
         self._random = Random(len(market.listings))
         contracts = {contract.symbol: contract for contract in CONTRACTS[self.product]}
-        funding_ns = max(1, int(self._rates.get("funding-every", 8 * 3600))) * S
-        self._tradings = {
+        funding_ns = max(1, int(rates.get("funding-every", 8 * 3600))) * S
+        tradings = {
             listing.symbol: Trading(contracts[listing.symbol], market, truth, self._random, funding_ns)
             for listing in market.listings
         }
-        for symbol, trading in self._tradings.items():
+        for symbol, trading in tradings.items():
             truth.begin_book(self.exchange, symbol, trading.sequence, now_ns, *market.book(symbol))
-        self._feeds: dict[str, Feed] = {}
-        self._peers: dict[BybitPeer, None] = {}
-        self._rest = Rest(self.product, self._tradings, int(self._rates.get("rest_403", 0)))
-        self._connects: list[int] = []
-        self._finished = False
-
-    def heal(self, now_ns: int) -> None:
-        """End the faults."""
-        self._rates.clear()
-        for peer in self._peers:
-            peer.late_ns = 0
-        self._rest.heal()
+        super().__init__(rates, tradings, Rest(self.product, tradings, int(rates.get("rest_403", 0))))
+        self._door = Door(_CONNECTS, _CONNECTS_NS)
 
     def connect(self, path: str, query: str, now_ns: int) -> Peer | Reply:
         """Accept a connection to the product's path, unless there were too many."""
         if path != f"/v5/public/{self.product.category}":
             return Reply(404)
-        self._connects = [moment for moment in self._connects if now_ns - moment < _CONNECTS_NS]
-        if len(self._connects) >= _CONNECTS:
+        if not self._door.opens(now_ns):
             return Reply(403)
-        self._connects.append(now_ns)
         late_ns = int(self._rates.get("late-ack", 0) * S)
         peer = BybitPeer(self, f"{self._random.getrandbits(64):016x}", late_ns, now_ns)
-        self._peers[peer] = None
-        return peer
-
-    def disconnect(self, peer: Peer, now_ns: int) -> None:
-        """Forget a connection and its topics."""
-        assert isinstance(peer, BybitPeer)
-        self._peers.pop(peer, None)
-        peer.leave()
-        self._rest.strike_again()
-
-    def get(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
-        """Answer REST."""
-        return self._rest.get(path, query, now_ns)
-
-    def happen(self, happening: Happening) -> None:
-        """Show a step of the market to the feeds of its symbol."""
-        self._tradings[happening.symbol].happen(happening)
-
-    def tick(self, now_ns: int) -> None:
-        """Send what is due and look after the connections."""
-        if not self._finished:
-            for feed in self._feeds.values():
-                feed.tick(now_ns, False)
-        for peer in self._peers:
-            peer.tick(now_ns)
-
-    def finish(self, now_ns: int) -> None:
-        """Flush every feed and let them rest; connections are kept."""
-        for feed in self._feeds.values():
-            feed.tick(now_ns, True)
-        self._finished = True
+        return self.admit(peer)
 
     def feed(self, topic: str, now_ns: int) -> Feed | str:
         """Return the feed of a topic, made on first use, or the words in which the topic is refused."""
-        known = self._feeds.get(topic)
+        known = self.known(topic)
         if known is not None:
             return known
         read = read_topic(topic)
@@ -133,9 +89,7 @@ class _Script:
         made = None if trading is None else self._make(read, trading, now_ns)
         if trading is None or made is None:
             return f"Invalid topic: {topic}"
-        trading.feeds.append(made)
-        self._feeds[topic] = made
-        return made
+        return self.open(topic, made)
 
     def _make(self, topic: Topic, trading: Trading, now_ns: int) -> Feed | None:
         if topic.kind == "kline":

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Literal
 
-from attrs import define, evolve
+from attrs import define
 
 from jrr_core.errors import ConfigError
 from jrr_core.frame import Send
@@ -110,13 +110,6 @@ def _name(product: Product, channel: str, book_depth: int) -> str | None:
 
 def _exists(product: Product, topic: Topic) -> bool:
     return product.derivative or topic.kind not in ("tickers", "allLiquidation")
-
-
-def described(subscription: Subscription, topic: Topic) -> Subscription:
-    """Return the subscription with `channel` and `symbol` filled in."""
-    if subscription.native is None:
-        return subscription
-    return evolve(subscription, channel=topic.channel, symbol=topic.symbol)
 
 
 def batches(topics: Sequence[str]) -> Iterator[Sequence[str]]:

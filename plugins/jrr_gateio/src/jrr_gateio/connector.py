@@ -10,7 +10,7 @@ from jrr_core.frame import Frame, HttpGet
 from jrr_core.instrument import Instrument
 from jrr_core.setting import setting
 from jrr_core.subscription import Subscription
-from jrr_core.wanted_topics import WantedTopics
+from jrr_core.wanted_topics import WantedTopics, by_topic
 
 from .instruments import read_instruments
 from .parser import GateParser
@@ -27,7 +27,7 @@ from .products import (
     STREAMS_PER_CONNECTION,
     Product,
 )
-from .topics import BookChoice, Topic, described, ping, request, topic_of
+from .topics import BookChoice, Topic, ping, request, topic_of
 
 
 @define(kw_only=True)
@@ -76,10 +76,7 @@ class _Connector:
 
     def sessions(self, wanted: Sequence[Subscription]) -> Sequence[SessionPlan]:
         """Shard by number of topics; raises ConfigError."""
-        carried: dict[Topic, list[Subscription]] = {}
-        for subscription in dict.fromkeys(wanted):
-            topic = self._topic(subscription)
-            carried.setdefault(topic, []).append(described(subscription, topic))
+        carried = by_topic(wanted, self._topic, lambda item, topic: item.described(topic.channel, topic.symbol))
         topics, size = list(carried), self._settings.streams_per_connection
         shards = [topics[start : start + size] for start in range(0, len(topics), size)]
         return [

@@ -13,6 +13,7 @@ from jrr_core.errors import ParseError
 from jrr_core.events import Message
 from jrr_core.frame import Acked, Frame, Hole, HttpGet, Refused, Request, Rotate
 from jrr_core.subscription import Subscription
+from jrr_core.wanted_topics import channels_of
 from jrr_core.wire import Struct, decoder
 
 from . import history, messages
@@ -150,24 +151,18 @@ class GateParser:
         product, symbol = self._product, topic.symbol
         if topic.name == "obu":
             name, again = topic.payload(product)[0], partial(self._again, topic)
-            return StreamedBook(product, symbol, name, self._channels(topic, ("book",)), again).receive
+            return StreamedBook(product, symbol, name, channels_of(self._wanted.get(topic), ("book",)), again).receive
         if topic.name == "order_book_update":
             ask = None if self._replaying else partial(self._ask_seed, symbol)
-            book = self._seeded[symbol] = SeededStream(product, symbol, self._channels(topic, ("book",)), ask)
+            book = self._seeded[symbol] = SeededStream(
+                product, symbol, channels_of(self._wanted.get(topic), ("book",)), ask
+            )
             return book.receive
         if topic.name == "candlesticks":
             return partial(messages.candles, product, symbol, topic.detail)
         if topic.name == "tickers":
-            return partial(messages.tickers, product, frozenset(self._channels(topic, TICKER_CHANNELS)))
+            return partial(messages.tickers, product, frozenset(channels_of(self._wanted.get(topic), TICKER_CHANNELS)))
         return partial(messages.trades if topic.name == "trades" else messages.quotes, product)
-
-    def _channels(self, topic: Topic, native: Sequence[str]) -> Sequence[str]:
-        """Return the channels wanted of a topic; a native name asks for all of `native`."""
-        wanted = self._wanted.get(topic)
-        if wanted is None:
-            return native
-        names = [name for item in wanted for name in (native if item.native is not None else (item.channel,))]
-        return list(dict.fromkeys(names))
 
     def _again(self, topic: Topic) -> None:
         """End a topic and ask for it anew."""

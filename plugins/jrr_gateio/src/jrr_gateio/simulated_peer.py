@@ -56,12 +56,9 @@ class GatePeer:
             self._wanted_ns = self._heard_ns = now_ns
             self.outbox.append(Close(1000, "idle"))
 
-    def leave(self) -> None:
-        """Forget all feeds."""
-        for feed in self._feeds.values():
-            if feed is not None:
-                feed.leave(self)
-        self._feeds.clear()
+    def heal(self) -> None:
+        """Forget the faults."""
+        self.late_ns, self.notice_ns = 0, None
 
     def receive(self, text: str, now_ns: int) -> None:
         """Take a request."""

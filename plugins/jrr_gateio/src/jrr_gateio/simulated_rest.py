@@ -11,6 +11,7 @@ from decimal import Decimal
 from jrr_core.events import FundingRate
 from jrr_core.exact import plain
 from jrr_core.pages import Grid
+from jrr_core.testing.feed_script import Strikes
 from jrr_core.testing.script import Reply
 from jrr_core.wire import encode
 
@@ -32,7 +33,7 @@ class Rest:
         """Take what is traded, and how many requests are refused."""
         self._product = product
         self._tradings = tradings
-        self._strikes = self._refused = refused
+        self._strikes = Strikes(refused)
         self._routes: dict[str, Callable[[Query, int], object]] = {
             product.instruments_path: self._instruments,
             product.book_path: self._book,
@@ -43,19 +44,18 @@ class Rest:
 
     def strike_again(self) -> None:
         """Let the fault meet the next requests as it met the first."""
-        self._refused = self._strikes
+        self._strikes.again()
 
     def heal(self) -> None:
         """Answer properly from now on."""
-        self._strikes = self._refused = 0
+        self._strikes.end()
 
     def get(self, path: str, query: Query, now_ns: int) -> Reply:
         """Answer one request, or refuse it as Gate does."""
         route = self._routes.get(path.removeprefix(API)) if path.startswith(API) else None
         if route is None:
             return Reply(404, encode({"label": "NOT_FOUND", "message": "url not exists"}))
-        if self._refused > 0:
-            self._refused -= 1
+        if self._strikes.hits():
             return Reply(429, encode({"label": "TOO_MANY_REQUESTS", "message": "Request Rate limit Exceeded"}))
         try:
             return Reply(200, encode(route(query, now_ns)))

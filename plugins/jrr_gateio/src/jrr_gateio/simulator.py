@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import ClassVar
 
-from jrr_core.errors import ConfigError
 from jrr_core.testing.feed import Feed
-from jrr_core.testing.market import Happening, Listing, Market
-from jrr_core.testing.script import Bounds, Peer, Reply, fault_number
+from jrr_core.testing.feed_script import FeedScript, fault_rates
+from jrr_core.testing.market import Listing, Market
+from jrr_core.testing.script import Bounds, Peer, Reply
 from jrr_core.testing.truth import Truth
 
 from .products import BOOK_DEPTHS, FUTURES, INTERVALS, SPOT, Product
@@ -23,7 +23,7 @@ from .simulated_peer import GatePeer
 from .simulated_rest import Rest, interval_ns
 
 
-class _Script:
+class _Script(FeedScript[Trading]):
     """One product as the exchange serves it: feeds by channel and payload, connections, faults."""
 
     exchange: ClassVar[str]
@@ -48,30 +48,17 @@ class _Script:
 
     def __init__(self, market: Market, truth: Truth, faults: Mapping[str, str], now_ns: int) -> None:
         """Start at `now_ns`; raises ConfigError for a fault that is not a number."""
-        self._rates = {name: number for name in faults if (number := fault_number(faults, name)) is not None}
-        for name in ("gap", "no-close"):
-            if self._rates.get(name, 0.0) > 1:
-                raise ConfigError(f"fault {name}={faults[name]} needs a chance between 0 and 1")
+        rates = fault_rates(faults, "gap", "no-close")
         self._random = Random(len(market.listings))
         contracts = {contract.symbol: contract for contract in CONTRACTS[self.product]}
-        funding_ns = max(1, int(self._rates.get("funding-every", 8 * 3600))) * S
-        self._tradings = {
+        funding_ns = max(1, int(rates.get("funding-every", 8 * 3600))) * S
+        tradings = {
             listing.symbol: Trading(contracts[listing.symbol], market, truth, self._random, funding_ns)
             for listing in market.listings
         }
-        for symbol, trading in self._tradings.items():
+        for symbol, trading in tradings.items():
             truth.begin_book(self.exchange, symbol, trading.sequence, now_ns, *market.book(symbol))
-        self._feeds: dict[tuple[str, ...], Feed] = {}
-        self._peers: dict[GatePeer, None] = {}
-        self._rest = Rest(self.product, self._tradings, int(self._rates.get("rest_429", 0)))
-        self._finished = False
-
-    def heal(self, now_ns: int) -> None:
-        """End the faults."""
-        self._rates.clear()
-        for peer in self._peers:
-            peer.late_ns, peer.notice_ns = 0, None
-        self._rest.heal()
+        super().__init__(rates, tradings, Rest(self.product, tradings, int(rates.get("rest_429", 0))))
 
     def connect(self, path: str, query: str, now_ns: int) -> Peer | Reply:
         """Accept a connection to the product's path."""
@@ -80,48 +67,15 @@ class _Script:
         late_ns = int(self._rates.get("late-ack", 0) * S)
         notice_ns = now_ns + int(self._rates["notice"] * S) if "notice" in self._rates else None
         peer = GatePeer(self, f"{self._random.getrandbits(64):016x}", late_ns, notice_ns, now_ns)
-        self._peers[peer] = None
-        return peer
-
-    def disconnect(self, peer: Peer, now_ns: int) -> None:
-        """Forget a connection and its channels."""
-        assert isinstance(peer, GatePeer)
-        self._peers.pop(peer, None)
-        peer.leave()
-        self._rest.strike_again()
-
-    def get(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
-        """Answer REST."""
-        return self._rest.get(path, query, now_ns)
-
-    def happen(self, happening: Happening) -> None:
-        """Show a step of the market to the feeds of its symbol."""
-        self._tradings[happening.symbol].happen(happening)
-
-    def tick(self, now_ns: int) -> None:
-        """Send what is due and look after the connections."""
-        if not self._finished:
-            for topic in self._feeds.values():
-                topic.tick(now_ns, False)
-        for peer in self._peers:
-            peer.tick(now_ns)
-
-    def finish(self, now_ns: int) -> None:
-        """Flush every feed and let them rest; connections are kept."""
-        for topic in self._feeds.values():
-            topic.tick(now_ns, True)
-        self._finished = True
+        return self.admit(peer)
 
     def feed(self, name: str, payload: Sequence[str], now_ns: int) -> Feed | str | None:
         """Return a channel's feed, made on first use; the words in which it is refused; None for one that is silent."""
-        known = self._feeds.get((name, *payload))
+        known = self.known((name, *payload))
         if known is not None:
             return known
         made = self._obu(payload[0]) if name == "obu" else self._make(name, payload, now_ns)
-        if isinstance(made, Feed):
-            self._feeds[name, *payload] = made
-            self._tradings[made.symbol].feeds.append(made)
-        return made
+        return self.open((name, *payload), made) if isinstance(made, Feed) else made
 
     def _obu(self, stream: str) -> Feed | str | None:
         start, _, rest = stream.partition(".")

@@ -9,7 +9,7 @@ import re
 from typing import Literal
 from zlib import crc32
 
-from attrs import define, evolve
+from attrs import define
 
 from jrr_core.errors import ConfigError
 from jrr_core.frame import NOW_S, Send
@@ -124,13 +124,6 @@ def _native_topic(product: Product, subscription: Subscription, book: BookChoice
             f"exchanges.{product.exchange}.book_stream and .book_depth"
         )
     return topic
-
-
-def described(subscription: Subscription, topic: Topic) -> Subscription:
-    """Return the subscription with `channel` and `symbol` filled in."""
-    if subscription.native is None:
-        return subscription
-    return evolve(subscription, channel=topic.channel, symbol=topic.symbol)
 
 
 def request(product: Product, event: Literal["subscribe", "unsubscribe"], topic: Topic) -> Send:

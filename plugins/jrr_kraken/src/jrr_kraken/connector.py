@@ -10,7 +10,7 @@ from jrr_core.frame import Frame, HttpGet
 from jrr_core.instrument import Instrument
 from jrr_core.setting import setting
 from jrr_core.subscription import Subscription
-from jrr_core.wanted_topics import WantedTopics
+from jrr_core.wanted_topics import WantedTopics, by_topic
 from jrr_core.wire import encode
 
 from .instruments import read_instruments
@@ -26,7 +26,7 @@ from .products import (
     WS_PATH,
     WS_URL,
 )
-from .topics import Topic, described, requests, topic_of
+from .topics import Topic, requests, topic_of
 
 _PING = encode({"method": "ping"})
 
@@ -64,10 +64,7 @@ class KrakenConnector:
 
     def sessions(self, wanted: Sequence[Subscription]) -> Sequence[SessionPlan]:
         """Shard by number of topics; raises ConfigError."""
-        carried: dict[Topic, list[Subscription]] = {}
-        for subscription in dict.fromkeys(wanted):
-            topic = self._topic(subscription)
-            carried.setdefault(topic, []).append(described(subscription, topic))
+        carried = by_topic(wanted, self._topic, lambda item, topic: item.described(topic.stream, topic.symbol))
         topics, size = list(carried), self._settings.streams_per_connection
         shards = [topics[start : start + size] for start in range(0, len(topics), size)]
         return [

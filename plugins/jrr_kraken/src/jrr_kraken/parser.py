@@ -15,6 +15,7 @@ from jrr_core.errors import ParseError
 from jrr_core.events import Message, Quote
 from jrr_core.frame import Frame, Hole, Request
 from jrr_core.subscription import Subscription
+from jrr_core.wanted_topics import channels_of
 
 from . import history, messages
 from .books import BookStream
@@ -120,9 +121,8 @@ class KrakenParser:
 
     def _new_book(self, symbol: str) -> BookStream:
         topic = Topic("book", self._book_depth, symbol)
-        wanted = self._wanted.get(topic)
-        names = ["book"] if wanted is None else [item.channel if item.native is None else "book" for item in wanted]
-        return BookStream(symbol, self._book_depth, list(dict.fromkeys(names)), partial(self._again, topic))
+        channels = channels_of(self._wanted.get(topic), ("book",))
+        return BookStream(symbol, self._book_depth, channels, partial(self._again, topic))
 
     def _again(self, topic: Topic) -> None:
         """End a topic and ask for it anew."""

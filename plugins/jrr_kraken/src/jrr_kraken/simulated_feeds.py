@@ -50,7 +50,7 @@ class Trading:
     truth: Truth
     random: Random
     number: int
-    feeds: list["Feed"] = Factory(list)
+    feeds: list[feed.Feed] = Factory(list)
     _bids: dict[Decimal, Decimal] = Factory(dict)
     _asks: dict[Decimal, Decimal] = Factory(dict)
 

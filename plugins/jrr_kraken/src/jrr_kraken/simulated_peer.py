@@ -56,11 +56,9 @@ class KrakenPeer:
         if self._pushed:
             self._pushed, self._pushed_ns = False, now_ns
 
-    def leave(self) -> None:
-        """Forget all feeds."""
-        for feed in self._feeds:
-            feed.leave(self)
-        self._feeds.clear()
+    def heal(self) -> None:
+        """Forget the faults."""
+        self.late_ns = 0
 
     def receive(self, text: str, now_ns: int) -> None:
         """Take a request."""

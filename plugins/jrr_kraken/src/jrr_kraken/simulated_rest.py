@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from jrr_core.exact import plain
 from jrr_core.instrument import Instrument
+from jrr_core.testing.feed_script import Strikes
 from jrr_core.testing.market import Listing, MarketCandle
 from jrr_core.testing.script import Reply
 from jrr_core.wire import Raw, encode
@@ -31,7 +32,7 @@ class Rest:
     def __init__(self, tradings: Mapping[str, Trading], refused: int) -> None:
         """Take what is traded by symbol, and how many requests are refused."""
         self._tradings = {rest_pair(symbol): trading for symbol, trading in tradings.items()}
-        self._strikes = self._refused = refused
+        self._strikes = Strikes(refused)
         self._routes: Mapping[str, Callable[[Query, int], Mapping[str, object]]] = {
             "/0/public/Time": lambda _, now_ns: {"unixtime": now_ns // S},
             "/0/public/AssetPairs": self._pairs,
@@ -41,19 +42,18 @@ class Rest:
 
     def strike_again(self) -> None:
         """Let the fault meet the next requests as it met the first."""
-        self._refused = self._strikes
+        self._strikes.again()
 
     def heal(self) -> None:
         """Answer properly from now on."""
-        self._strikes = self._refused = 0
+        self._strikes.end()
 
     def get(self, path: str, query: Query, now_ns: int) -> Reply:
         """Answer one request, or refuse it as Kraken does."""
         route = self._routes.get(path)
         if route is None:
             return Reply(404, encode({"error": ["EGeneral:Unknown method"]}))
-        if self._refused > 0:
-            self._refused -= 1
+        if self._strikes.hits():
             return Reply(200, encode({"error": ["EAPI:Rate limit exceeded"], "result": {}}))
         try:
             return Reply(200, encode({"error": [], "result": route(query, now_ns)}))

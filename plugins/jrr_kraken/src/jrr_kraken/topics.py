@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Literal
 
-from attrs import define, evolve
+from attrs import define
 
 from jrr_core.errors import ConfigError
 from jrr_core.frame import Send
@@ -89,13 +89,6 @@ def _native_topic(subscription: Subscription, book_depth: int) -> Topic:
             f"for another write exchanges.kraken.book_depth = {depth}"
         )
     return Topic(channel, depth if channel == "book" else int(found["interval"] or 0), found[4])
-
-
-def described(subscription: Subscription, topic: Topic) -> Subscription:
-    """Return the subscription with `channel` and `symbol` filled in."""
-    if subscription.native is None:
-        return subscription
-    return evolve(subscription, channel=topic.stream, symbol=topic.symbol)
 
 
 def requests(method: Literal["subscribe", "unsubscribe"], topics: Iterable[Topic]) -> Iterator[Send]:

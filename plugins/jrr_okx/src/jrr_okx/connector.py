@@ -10,7 +10,7 @@ from jrr_core.frame import Frame, HttpGet
 from jrr_core.instrument import Instrument
 from jrr_core.setting import setting
 from jrr_core.subscription import Subscription
-from jrr_core.wanted_topics import WantedTopics
+from jrr_core.wanted_topics import WantedTopics, by_topic
 
 from .instruments import read_instruments
 from .parser import OkxParser
@@ -78,10 +78,7 @@ class OkxConnector:
 
     def sessions(self, wanted: Sequence[Subscription]) -> Sequence[SessionPlan]:
         """Shard the streams by path, then by number of streams and of whole books; raises ConfigError."""
-        streams: dict[Topic, list[Subscription]] = {}
-        for subscription in dict.fromkeys(wanted):
-            topic = topic_of(subscription, self._settings.trade_stream)
-            streams.setdefault(topic, []).append(described(subscription, topic))
+        streams = by_topic(wanted, lambda item: topic_of(item, self._settings.trade_stream), described)
         plans = []
         for path in PATHS:
             shards: list[_Shard] = []

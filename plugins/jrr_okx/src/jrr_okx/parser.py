@@ -14,6 +14,7 @@ from jrr_core.errors import ParseError
 from jrr_core.events import Message
 from jrr_core.frame import Frame, Hole, Request
 from jrr_core.subscription import Subscription
+from jrr_core.wanted_topics import channels_of
 
 from . import history, messages
 from .books import BookStream
@@ -118,9 +119,7 @@ class OkxParser:
         return partial(_READERS[rule.channel], symbol)
 
     def _open_book(self, topic: Topic) -> Stream:
-        channels = ["book"]
-        if not self._replaying:
-            channels = list(dict.fromkeys(item.channel or "book" for item in self._wanted[topic.key]))
+        channels = channels_of(self._wanted.get(topic.key), ("book",))
         depths = [DERIVED_DEPTHS[channel] for channel in channels if channel in DERIVED_DEPTHS]
         return BookStream(topic.target, channels, depths, partial(self._resubscribe, topic)).receive
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from jrr_core.exact import plain
+from jrr_core.testing.feed_script import Strikes
 from jrr_core.testing.script import Reply
 from jrr_core.wire import decode, encode
 
@@ -41,8 +42,7 @@ class Rest:
     def __init__(self, tradings: Mapping[str, Trading], refused: int = 0, stale: int = 0) -> None:
         """Take what is traded, and how many requests are refused and how many told of the past from a stale cache."""
         self._tradings = tradings
-        self._strikes = (refused, stale)
-        self.strike_again()
+        self._refusals, self._stale = Strikes(refused), Strikes(stale)
         self._asked: dict[tuple[str, str], deque[int]] = {}
         # Path: requests allowed in 2 s per IP and instrument or instrument type, and what answers it.
         self._routes: Mapping[str, tuple[int, Answer]] = {
@@ -62,12 +62,13 @@ class Rest:
 
     def strike_again(self) -> None:
         """Let the faults meet the next requests as they met the first."""
-        self._refused, self._stale = self._strikes
+        self._refusals.again()
+        self._stale.again()
 
     def heal(self) -> None:
         """Answer properly from now on."""
-        self._strikes = (0, 0)
-        self.strike_again()
+        self._refusals.end()
+        self._stale.end()
 
     def get(self, path: str, query: Query, now_ns: int) -> Reply:
         """Answer one request, or refuse it as OKX does."""
@@ -75,9 +76,9 @@ class Rest:
         if route is None:
             return Reply(404, encode({"code": "404", "data": {}, "detailMsg": "", "msg": "Not Found"}))
         limit, answer = route
-        refused = self._refused > 0
-        self._refused -= refused
-        if refused or not self._allowed((path, query.get("instType") or query.get("instId") or ""), limit, now_ns):
+        if self._refusals.hits() or not self._allowed(
+            (path, query.get("instType") or query.get("instId") or ""), limit, now_ns
+        ):
             return Reply(429, encode({"code": "50011", "msg": "Too Many Requests", "data": []}))
         try:
             return Reply(200, encode({"code": "0", "msg": "", "data": answer(query, now_ns)}))
@@ -99,9 +100,7 @@ class Rest:
 
         def answer(query: Query, now_ns: int) -> Sequence[object]:
             trading = self._one(query)
-            stale = self._stale > 0
-            self._stale -= stale
-            return history(trading, query, now_ns - _STALE_NS if stale else now_ns)
+            return history(trading, query, now_ns - _STALE_NS if self._stale.hits() else now_ns)
 
         return answer
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
-from jrr_core.errors import ConfigError
 from jrr_core.testing.feed import Feed
-from jrr_core.testing.market import Happening, Listing, Market
-from jrr_core.testing.script import Bounds, Peer, Reply, fault_number
+from jrr_core.testing.feed_script import Door, FeedScript, fault_rates
+from jrr_core.testing.market import Listing, Market
+from jrr_core.testing.script import Bounds, Peer, Reply
 from jrr_core.testing.truth import Truth
 
 from .products import BARS, EXCHANGE, RULES
@@ -33,7 +33,7 @@ _CONNECTS = 4
 _NOTICE_TO_CLOSE_S = 60.0
 
 
-class OkxScript:
+class OkxScript(FeedScript[Trading]):
     """The simulated exchange: feeds by topic, connections, faults."""
 
     exchange: ClassVar[str] = EXCHANGE
@@ -70,89 +70,44 @@ class OkxScript:
 
     def __init__(self, market: Market, truth: Truth, faults: Mapping[str, str], now_ns: int) -> None:
         """Start at `now_ns`; raises ConfigError for a fault that is not a number."""
-        self._rates = {name: number for name in faults if (number := fault_number(faults, name)) is not None}
-        if self._rates.get("gap", 0.0) > 1:
-            raise ConfigError(f"fault gap={faults['gap']} needs a chance between 0 and 1")
+        rates = fault_rates(faults, "gap")
         self._random = Random(len(market.listings))
-        funding_ns = max(1, int(self._rates.get("funding-every", 8 * 3600))) * S
-        self._tradings = {
+        funding_ns = max(1, int(rates.get("funding-every", 8 * 3600))) * S
+        tradings = {
             listing.symbol: Trading(CONTRACTS[listing.symbol], market, truth, self._random, funding_ns=funding_ns)
             for listing in market.listings
         }
-        for symbol, trading in self._tradings.items():
+        for symbol, trading in tradings.items():
             truth.begin_book(EXCHANGE, symbol, trading.sequence, now_ns, *market.book(symbol))
-        self._feeds: dict[tuple[str, str], Feed] = {}
-        self._peers: dict[OkxPeer, None] = {}
-        self._rest = Rest(self._tradings, int(self._rates.get("rest_429", 0)), int(self._rates.get("stale_rest", 0)))
-        self._connects: list[int] = []
-        self._finished = False
-
-    def heal(self, now_ns: int) -> None:
-        """End the faults; a connection that was told of its end still ends."""
-        self._rates.clear()
-        for peer in self._peers:
-            peer.heal()
-        self._rest.heal()
+        super().__init__(
+            rates, tradings, Rest(tradings, int(rates.get("rest_429", 0)), int(rates.get("stale_rest", 0)))
+        )
+        self._door = Door(_CONNECTS, S)
 
     def connect(self, path: str, query: str, now_ns: int) -> Peer | Reply:
         """Accept a connection to one of OKX's paths, unless there were too many within a second."""
         place, _, name = path.rpartition("/")
         if place != "/ws/v5" or name not in ("public", "business", "private"):
             return Reply(404)
-        self._connects = [moment for moment in self._connects if now_ns - moment < S]
-        if len(self._connects) >= _CONNECTS:
+        if not self._door.opens(now_ns):
             return Reply(429)
-        self._connects.append(now_ns)
         peer = OkxPeer(self, name, f"{self._random.getrandbits(32):08x}", now_ns)
         peer.late_ns = int(self._rates["late-ack"] * S) if "late-ack" in self._rates else None
         if "notice" in self._rates:
             peer.notice_ns = now_ns + int(self._rates["notice"] * S)
             peer.close_ns = peer.notice_ns + int(self._rates.get("notice-close", _NOTICE_TO_CLOSE_S) * S)
-        self._peers[peer] = None
-        return peer
-
-    def disconnect(self, peer: Peer, now_ns: int) -> None:
-        """Forget a connection and its subscriptions."""
-        assert isinstance(peer, OkxPeer)
-        self._peers.pop(peer, None)
-        for feed in self._feeds.values():
-            feed.leave(peer)
-        self._rest.strike_again()
-
-    def get(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
-        """Answer REST."""
-        return self._rest.get(path, query, now_ns)
-
-    def happen(self, happening: Happening) -> None:
-        """Show a step of the market to the feeds of its symbol."""
-        self._tradings[happening.symbol].happen(happening)
-
-    def tick(self, now_ns: int) -> None:
-        """Send what is due and look after the connections."""
-        if not self._finished:
-            for feed in self._feeds.values():
-                feed.tick(now_ns, False)
-        for peer in self._peers:
-            peer.tick(now_ns)
-
-    def finish(self, now_ns: int) -> None:
-        """Flush every feed and let them rest; connections are kept."""
-        for feed in self._feeds.values():
-            feed.tick(now_ns, True)
-        self._finished = True
+        return self.admit(peer)
 
     def feed(self, channel: str, target: str, now_ns: int) -> Feed | None:
         """Return the feed of a topic, made on first use; None where OKX has no such topic."""
-        known = self._feeds.get((channel, target))
+        known = self.known((channel, target))
         if known is not None:
             return known
         rule = RULES.get(channel)
         if rule is None:
             return None
         feed = self._typed(channel, target) if rule.argument == "instType" else self._make(channel, target, now_ns)
-        if feed is not None:
-            self._feeds[channel, target] = feed
-        return feed
+        return None if feed is None else self.open((channel, target), feed)
 
     def _typed(self, channel: str, kind: str) -> Feed | None:
         tradings = [trading for trading in self._tradings.values() if trading.contract.type == kind]
@@ -175,8 +130,6 @@ class OkxScript:
             feed = QuoteFeed(channel, trading)
         elif channel == "books5":
             feed = TopBookFeed(channel, trading)
-        if feed is not None:
-            trading.feeds.append(feed)
         return feed
 
     def _state(self, channel: str, trading: Trading) -> Feed | None:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from hashlib import blake2b
 from typing import Literal
 
-from attrs import define, evolve
+from attrs import define
 
 from jrr_core.errors import ConfigError
 from jrr_core.frame import Send
@@ -91,10 +91,7 @@ def described(subscription: Subscription, topic: Topic) -> Subscription:
 
     A native topic of a whole instrument type has every symbol: "*".
     """
-    if subscription.native is None:
-        return subscription
-    symbol = "*" if topic.rule.argument == "instType" else topic.target
-    return evolve(subscription, channel=topic.rule.channel, symbol=symbol)
+    return subscription.described(topic.rule.channel, "*" if topic.rule.argument == "instType" else topic.target)
 
 
 def batches(topics: Iterable[Topic]) -> Iterator[list[Topic]]:
