@@ -132,10 +132,13 @@ class Stage:
         return Frame(self.script.exchange, reply.body, self.now_ns, request.tag, reply.status)
 
     def instrument_frames(self) -> Iterator[Frame]:
-        """Yield the script's answers to `instrument_requests`, and the pages behind them."""
-        waiting = list(self.connector.instrument_requests())
+        """Yield the script's answers to `instrument_requests`, and the pages behind them; AssertionError if endless."""
+        waiting, seen = list(self.connector.instrument_requests()), set[str]()
         while waiting:
-            frame = self.get(waiting.pop(0))
+            request = waiting.pop(0)
+            assert request.url not in seen, f"{request.url} leads back to itself"
+            seen.add(request.url)
+            frame = self.get(request)
             yield frame
             more = self.connector.next_instruments(frame) if isinstance(self.connector, ListsInPages) else None
             if more is not None:

@@ -370,6 +370,24 @@ class NoCanonicalName(HarbourConnector):
         return [attrs.evolve(item, canonical="") for item in super().instruments(frame)]
 
 
+class EndlessPages(HarbourConnector):
+    """Behind the last page of instruments there is always another."""
+
+    rule = "instruments"
+
+    def next_instruments(self, frame: Frame) -> HttpGet | None:
+        return self.instrument_requests()[0]
+
+
+class PageOfAnotherBudget(HarbourConnector):
+    """A further page of instruments is charged to a budget that does not exist."""
+
+    rule = "instruments"
+
+    def next_instruments(self, frame: Frame) -> HttpGet | None:
+        return attrs.evolve(self.instrument_requests()[0], pool="other")
+
+
 class UnknownBudget(HarbourConnector):
     """A request is charged to a budget that does not exist."""
 
