@@ -56,6 +56,7 @@ def test_a_refusal_names_the_stream_by_its_symbol_and_request() -> None:
     (refused,) = client.hear(req_id=request["req_id"], success=False, error=words, symbol="FOO/USD")
     assert refused == Refused("trade:FOO/USD", "trade:FOO/USD", words)
     assert client.hear(success=False, error="Exceeded msg rate") == [Refused("", "", "Exceeded msg rate")]
+    assert client.hear(method=None, success=False, error="Malformed") == [Refused("", "", "Malformed")]
 
 
 @pytest.mark.parametrize("answer", [{"method": "dance"}, {"success": None}])

@@ -96,6 +96,15 @@ def test_candles_older_than_kraken_keeps_stay_missing_with_the_reason() -> None:
     )  # fmt: skip
 
 
+def test_what_is_older_than_720_intervals_is_not_taken_for_empty_however_short_the_answer() -> None:
+    asking = Asking()
+    get = asking.refill(Hole("candle_1m", "BTC/USD", None, T0, T0 + 2 * MINUTE, 3))
+    assert asking.reply(get, [candle_row(1500), candle_row(1501)]) == []
+    (absent,) = asking.taken()
+    assert isinstance(absent, Absent)
+    assert (absent.hole.count, absent.reason) == (3, "the exchange does not list them")
+
+
 @pytest.mark.parametrize(
     ("error", "later"), [("EAPI:Rate limit exceeded", True), ("EService:Unavailable", True), ("EQuery:Unknown", False)]
 )

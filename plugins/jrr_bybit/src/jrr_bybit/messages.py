@@ -19,7 +19,8 @@ from .products import Product
 NS_PER_MS = 1_000_000
 # What the 64-bit integers of stores can hold; times are stored in ns.
 Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Millis = Annotated[int, Meta(ge=0, le=(2**63 - 1) // NS_PER_MS)]
+_MOST_MS = (2**63 - 1) // NS_PER_MS
+Millis = Annotated[int, Meta(ge=0, le=_MOST_MS)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 _SIDES: dict[str, Side] = {"Buy": "buy", "Sell": "sell"}
 # A liquidation names the position that was closed, an event the order that closed it.
@@ -54,7 +55,7 @@ def moment(ms: int | None) -> int | None:
 
 def millis(text: str) -> int:
     """Return a time written as text, in ms, as ns; raises ParseError for anything but digits."""
-    if not (text.isascii() and text.isdigit()) or len(text) > 13:
+    if not (text.isascii() and text.isdigit()) or len(text) > 13 or int(text) > _MOST_MS:
         raise ParseError(f"not a time in ms: {text[:60]!r}")
     return int(text) * NS_PER_MS
 

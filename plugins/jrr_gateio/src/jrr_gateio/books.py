@@ -16,7 +16,8 @@ from jrr_core.frame import Frame
 from jrr_core.ladder import Ladder
 from jrr_core.seeded_book import CONTIGUOUS, SeededBook
 
-from .messages import NS_PER_MS, Push, book_row, diff, diff_row, levels, seed
+from .book_rows import book_row, diff, diff_row, levels, seed
+from .frames import NS_PER_MS, Push
 from .products import DERIVED_DEPTHS, Product
 
 # A snapshot that is refused (unknown symbol, bad parameter) is tried again so much later.

@@ -14,8 +14,8 @@ from jrr_core.errors import ParseError
 from jrr_core.frame import Frame, Hole, HttpGet, Request
 from jrr_core.wire import Struct, decoder
 
-from . import messages
-from .messages import NS_PER_S
+from . import candles, messages
+from .frames import NS_PER_S
 from .products import API, FUNDING_PATH, INTERVALS, MOST_CANDLES, MOST_RATES, Product
 
 
@@ -49,7 +49,7 @@ class Candles(_At, CandlesByTime):
     def read(self, hole: Hole, frame: Frame) -> Answer:
         """Read candles."""
         interval = hole.channel.removeprefix("candle_")
-        found = messages.past_candles(self._product, hole.symbol, interval, frame.payload, frame.ts_recv)
+        found = candles.past_candles(self._product, hole.symbol, interval, frame.payload, frame.ts_recv)
         return self.answer(hole, found)
 
 

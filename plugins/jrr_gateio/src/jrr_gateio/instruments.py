@@ -9,7 +9,7 @@ from jrr_core.frame import Frame
 from jrr_core.instrument import Instrument
 from jrr_core.wire import Meta, Raw, Struct, decoder
 
-from .messages import Name, text_of
+from .frames import Name, text_of
 from .products import Product
 
 Decimals = Annotated[int, Meta(ge=0, le=30)]

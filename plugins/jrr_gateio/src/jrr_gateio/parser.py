@@ -16,9 +16,9 @@ from jrr_core.subscription import Subscription
 from jrr_core.wanted_topics import channels_of
 from jrr_core.wire import Struct, decoder
 
-from . import history, messages
+from . import candles, frames, history, messages
 from .books import SeededStream, StreamedBook
-from .messages import Push
+from .frames import Push
 from .products import API, INTERVALS, SEED_LEVELS, Product
 from .topics import TICKER_CHANNELS, BookChoice, Topic, is_symbol, request, topic_of
 
@@ -66,7 +66,7 @@ class GateParser:
         """Return the events of a frame, () for answers, pongs and what was not asked for; raises ParseError."""
         if frame.tag is not None:
             return self._reply(frame, frame.tag)
-        push = messages.push(frame.payload)
+        push = frames.push(frame.payload)
         prefix, _, name = push.channel.partition(".")
         if prefix != self._product.prefix:
             raise ParseError(f"a channel of another product: {push.channel[:60]!r}")
@@ -110,7 +110,7 @@ class GateParser:
             self._ask(Acked(topic.key, tuple(proved)))
 
     def _noticed(self, push: Push) -> None:
-        if any(head.type == "upgrade" for head in _heads(messages.one_or_many(push.result))):
+        if any(head.type == "upgrade" for head in _heads(frames.one_or_many(push.result))):
             self._ask(Rotate("the exchange announced an upgrade"))
 
     def _receive(self, name: str, push: Push, ts_recv: int) -> Sequence[Message]:
@@ -129,7 +129,7 @@ class GateParser:
 
     def _topic(self, name: str, push: Push) -> Topic | None:
         """Return the topic a push belongs to, None for a channel no event is made of; raises ParseError."""
-        heads = _heads(messages.one_or_many(push.result))
+        heads = _heads(frames.one_or_many(push.result))
         if not heads:
             return None
         head = heads[0]
@@ -159,7 +159,7 @@ class GateParser:
             )
             return book.receive
         if topic.name == "candlesticks":
-            return partial(messages.candles, product, symbol, topic.detail)
+            return partial(candles.candles, product, symbol, topic.detail)
         if topic.name == "tickers":
             return partial(messages.tickers, product, frozenset(channels_of(self._wanted.get(topic), TICKER_CHANNELS)))
         return partial(messages.trades if topic.name == "trades" else messages.quotes, product)

@@ -33,7 +33,7 @@ def answers(frame: Push, proves: Mapping[str, Collection[Subscription]]) -> list
     """
     if frame.method in _silent:
         return []
-    if frame.method != "subscribe" or frame.success is None:
+    if frame.success is not False and (frame.method != "subscribe" or frame.success is None):
         raise ParseError(f"an answer that Kraken does not document: {str(frame.method)[:60]!r}")
     symbol = frame.symbol or (_result(frame.result).symbol if len(frame.result) else "")
     topic = of_request(frame.req_id or 0, symbol) if symbol else None

@@ -5,7 +5,7 @@ with HTTP 200. Candles are listed for intervals with trades only, so one that is
 not listed between others was empty.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from attrs import evolve
@@ -126,15 +126,25 @@ class Candles(CandlesByTime):
     def read(self, hole: Hole, frame: Frame) -> Answer:
         """Read candles; the newest one is still open, and what no row is about was empty.
 
-        What lies before the oldest of a full answer is older than Kraken keeps.
+        Not so what is older than Kraken keeps: 720 intervals before the newest,
+        or before the first row of a full answer.
         """
         rows = sorted(_candles(_rows(frame.payload)), key=lambda row: row.time)
         found = [_candle(row, hole, frame.ts_recv, row is not rows[-1]) for row in rows]
         answer = self.answer(hole, found)
-        oldest = found[0].open_time if len(found) >= MOST_CANDLES else 0
+        kept_from = _kept_from(hole, found)
         listed = set(answer.listed)
-        empty = [time for time in answer.known if time > oldest and time not in listed]
+        empty = [time for time in answer.known if time >= kept_from and time not in listed]
         return evolve(answer, listed=[*answer.listed, *empty], unused=empty)
+
+
+def _kept_from(hole: Hole, found: Sequence[Candle]) -> int:
+    """Return from when on (int ns) an answer lists every candle with trades."""
+    if not found:
+        return 0
+    step = MINUTES[hole.channel.removeprefix("candle_")] * 60 * NS_PER_S
+    kept = found[-1].open_time - (MOST_CANDLES - 1) * step
+    return max(kept, found[0].open_time) if len(found) >= MOST_CANDLES else kept
 
 
 def _candle(row: _Candle, hole: Hole, ts_recv: int, closed: bool) -> Candle:
