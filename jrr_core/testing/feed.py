@@ -7,8 +7,8 @@ from the market, never by reading a text back. Pure: every call says what time i
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from ..events import Candle, Message
-from .market import Happening, Market, MarketCandle
+from ..events import Candle, Message, Trade
+from .market import Happening, Market, MarketCandle, MarketTrade
 from .truth import Truth
 
 _S = 1_000_000_000
@@ -67,6 +67,39 @@ class Feed:
             listener.push(text)
         for event in events:
             self.truth.record(event)
+
+
+class TradeFeed(Feed):
+    """Trades, told once a tick; noted in the truth also while nobody listens."""
+
+    def __init__(self, symbol: str, market: Market, truth: Truth) -> None:
+        """Start with nothing pending."""
+        super().__init__(symbol, market, truth)
+        self._pending: list[MarketTrade] = []
+
+    def event(self, trade: MarketTrade) -> Trade:
+        """Return what a trade means."""
+        raise NotImplementedError
+
+    def texts(self, trades: Sequence[MarketTrade], now_ns: int) -> Iterable[str]:
+        """Return the texts that tell these trades."""
+        raise NotImplementedError
+
+    def happen(self, happening: Happening) -> None:
+        """Take a trade."""
+        if happening.trade is not None:
+            self._pending.append(happening.trade)
+
+    def tick(self, now_ns: int, at_once: bool) -> None:
+        """Send the trades of this tick."""
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        for text in self.texts(pending, now_ns):
+            for listener in self.listeners:
+                listener.push(text)
+        for trade in pending:
+            self.truth.record(self.event(trade))
 
 
 class CandleFeed(Feed):

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from jrr_core.events import Candle
-from jrr_core.testing.feed import CandleFeed, Feed
-from jrr_core.testing.market import Listing, Market, MarketCandle
+from jrr_core.events import Candle, Trade
+from jrr_core.testing.feed import CandleFeed, Feed, TradeFeed
+from jrr_core.testing.market import Listing, Market, MarketCandle, MarketTrade
 from jrr_core.testing.truth import Truth
 
 S = 1_000_000_000
@@ -47,6 +47,35 @@ def test_a_listener_is_greeted_with_the_present_and_hears_what_is_published_unti
     feed.leave(first)
     feed.publish("b", (), 3)
     assert (first.heard, second.heard) == (["a"], ["a", "b"])
+
+
+class Prints(TradeFeed):
+    """Trades as `id` texts, each by itself."""
+
+    def event(self, trade: MarketTrade) -> Trade:
+        return Trade("x", self.symbol, trade.ts, trade.ts, trade.price, trade.amount, trade.side, str(trade.trade_id))
+
+    def texts(self, trades: Sequence[MarketTrade], now_ns: int) -> list[str]:
+        return [str(trade.trade_id) for trade in trades]
+
+
+def test_trades_are_told_once_a_tick_and_noted_whether_or_not_anybody_listens() -> None:
+    market, truth, ear = Market([LISTING], 1), Truth(), Ear()
+    feed = Prints("X", market, truth)
+    feed.join(ear, 0)
+    for now in range(200):
+        feed.happen(market.step(now))
+    assert ear.heard == []
+    feed.tick(200, False)
+    heard = list(ear.heard)
+    assert heard == [event.trade_id for event in truth.events if isinstance(event, Trade)]
+    assert len(heard) > 20
+    feed.leave(ear)
+    for now in range(200, 400):
+        feed.happen(market.step(now))
+    feed.tick(400, False)
+    assert ear.heard == heard
+    assert len(truth.events) > len(heard)
 
 
 def test_candles_that_close_are_true_whether_or_not_anybody_listens() -> None:

@@ -21,7 +21,7 @@ def collect(
         return SqliteSink(StorageConfig(path=str(folder / "market.db")))
 
     streams = [f"{script.exchange}:{stream}" for stream in wanted]
-    run = collected(script, streams, sink(), sink, faults=faults, settings=settings, run_s=2.0, settle_s=0.5)
+    run = collected(script, streams, sink(), sink, faults=faults, settings=settings, run_s=1.3, settle_s=0.3)
     return asyncio.run(run)
 
 
@@ -36,7 +36,7 @@ def test_without_faults_everything_is_stored_and_every_book_is_the_markets(tmp_p
 
 
 def test_lost_rows_are_recorded_and_the_book_is_whole_again(tmp_path: Path) -> None:
-    run = collect(SpotScript, ("trade:BTC_USDT", "book:BTC_USDT"), tmp_path, {"gap": "0.1", "until": "0.8"})
+    run = collect(SpotScript, ("trade:BTC_USDT", "book:BTC_USDT"), tmp_path, {"gap": "0.1", "until": "0.7"})
     assert run.verdict.clean, run.verdict.findings
     assert run.even
     assert {(gap.what, gap.symbol) for gap in run.gaps} <= {("book", "BTC_USDT")}
@@ -44,7 +44,7 @@ def test_lost_rows_are_recorded_and_the_book_is_whole_again(tmp_path: Path) -> N
 
 
 def test_a_book_begun_over_rest_survives_lost_rows_and_a_lost_connection(tmp_path: Path) -> None:
-    faults = {"gap": "0.1", "reset": "0.5", "until": "0.9"}
+    faults = {"gap": "0.1", "reset": "0.4", "until": "0.7"}
     wanted = ("trade:BTC_USDT", "book:BTC_USDT")
     run = collect(SpotScript, wanted, tmp_path, faults, book_stream="order_book_update")
     assert run.verdict.clean, run.verdict.findings

@@ -1,6 +1,6 @@
 """A contract of the simulated Bybit at work, and its simple topics: trades and liquidations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from uuid import UUID
 from zlib import crc32
@@ -73,27 +73,12 @@ class Feed(feed.Feed):
         return encode({"topic": self.topic, "type": kind, "ts": now_ns // MS, "data": data, **more})
 
 
-class TradeFeed(Feed):
-    """`publicTrade`: what was traded since the last tick; noted in the truth also while nobody listens."""
+class TradeFeed(Feed, feed.TradeFeed):
+    """`publicTrade`: what was traded since the last tick."""
 
-    def __init__(self, topic: str, trading: Trading) -> None:
-        """Start with nothing pending."""
-        super().__init__(topic, trading)
-        self._pending: list[tuple[MarketTrade, int]] = []
-
-    def happen(self, happening: Happening) -> None:
-        """Take a trade."""
-        if happening.trade is not None:
-            self._pending.append((happening.trade, self.trading.sequence))
-
-    def tick(self, now_ns: int, at_once: bool) -> None:
-        """Send the trades of this tick."""
-        pending, self._pending = self._pending, []
-        if not pending:
-            return
-        rows = [self._row(trade, sequence) for trade, sequence in pending]
-        self.publish(self.push("snapshot", rows, now_ns), [self._event(trade) for trade, _ in pending], now_ns)
-        self.last = None
+    def texts(self, trades: Sequence[MarketTrade], now_ns: int) -> Iterable[str]:
+        """Return one push of all."""
+        return [self.push("snapshot", [self._row(trade) for trade in trades], now_ns)]
 
     def _name(self, trade: MarketTrade) -> str:
         """Ids are numbers on spot and UUIDs elsewhere."""
@@ -101,14 +86,16 @@ class TradeFeed(Feed):
             return str(2_290_000_000 + trade.trade_id)
         return str(UUID(int=(crc32(self.symbol.encode()) << 96) + trade.trade_id))
 
-    def _row(self, trade: MarketTrade, sequence: int) -> Mapping[str, object]:
+    def _row(self, trade: MarketTrade) -> Mapping[str, object]:
         return {
             "T": trade.ts // MS, "s": self.symbol, "S": _TAKER[trade.side], "v": plain(trade.amount),
             "p": plain(trade.price), "L": "PlusTick", "i": self._name(trade),
-            "BT": trade.trade_id % _BLOCK_EVERY == 0, "RPI": trade.trade_id % _RPI_EVERY == 0, "seq": sequence,
+            "BT": trade.trade_id % _BLOCK_EVERY == 0, "RPI": trade.trade_id % _RPI_EVERY == 0,
+            "seq": self.trading.sequence,
         }  # fmt: skip
 
-    def _event(self, trade: MarketTrade) -> Trade:
+    def event(self, trade: MarketTrade) -> Trade:
+        """Return what a trade means."""
         kind = (
             "block" if trade.trade_id % _BLOCK_EVERY == 0 else "rpi" if trade.trade_id % _RPI_EVERY == 0 else None
         )  # fmt: skip

@@ -1,6 +1,6 @@
 """A contract of the simulated Gate at work, and its simple channels: trades, quotes, tickers and candles."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from random import Random
 
@@ -78,32 +78,16 @@ class Feed(feed.Feed):
         self.trading = trading
 
 
-class TradeFeed(Feed):
-    """`trades`: each by itself on spot, those of a tick together on futures; noted also while nobody listens."""
+class TradeFeed(Feed, feed.TradeFeed):
+    """`trades`: each by itself on spot, those of a tick together on futures."""
 
     name = "trades"
 
-    def __init__(self, trading: Trading) -> None:
-        """Start with nothing pending."""
-        super().__init__(trading)
-        self._pending: list[MarketTrade] = []
-
-    def happen(self, happening: Happening) -> None:
-        """Take a trade."""
-        if happening.trade is not None:
-            self._pending.append(happening.trade)
-
-    def tick(self, now_ns: int, at_once: bool) -> None:
-        """Send the trades of this tick."""
-        pending, self._pending = self._pending, []
+    def texts(self, trades: Sequence[MarketTrade], now_ns: int) -> Iterable[str]:
+        """Return a push of each, or of all."""
         product = self.trading.product
-        results = [self._futures(row) for row in pending] if product.futures else [self._spot(row) for row in pending]
-        texts = [push(product, self.name, result, now_ns) for result in ([results] if product.futures else results)]
-        for listener in self.listeners:
-            for text in texts if pending else ():
-                listener.push(text)
-        for trade in pending:
-            self.truth.record(self._event(trade))
+        results = [[self._futures(row) for row in trades]] if product.futures else [self._spot(row) for row in trades]
+        return [push(product, self.name, result, now_ns) for result in results]
 
     def _spot(self, trade: MarketTrade) -> Mapping[str, object]:
         return {
@@ -120,7 +104,8 @@ class TradeFeed(Feed):
             **({"is_internal": True} if trade.trade_id % _INTERNAL_EVERY == 0 else {}),
         }  # fmt: skip
 
-    def _event(self, trade: MarketTrade) -> Trade:
+    def event(self, trade: MarketTrade) -> Trade:
+        """Return what a trade means."""
         internal = self.trading.product.futures and trade.trade_id % _INTERNAL_EVERY == 0
         place = self.trading.place(trade.ts)
         kind = "internal" if internal else None

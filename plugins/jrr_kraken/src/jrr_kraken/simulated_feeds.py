@@ -3,7 +3,7 @@
 Numbers are JSON numbers with all the digits of the pair.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
@@ -88,27 +88,18 @@ class Feed(feed.Feed):
         return encode({"channel": self.channel, "type": kind, "data": data})
 
 
-class TradeFeed(Feed):
-    """`trade`: what was traded since the last tick; the last fifty to who joins. Noted also while nobody listens."""
+class TradeFeed(Feed, feed.TradeFeed):
+    """`trade`: what was traded since the last tick; the last fifty to who joins."""
 
     channel = "trade"
 
-    def __init__(self, trading: Trading) -> None:
-        """Start with nothing pending."""
-        super().__init__(trading)
-        self._pending: list[MarketTrade] = []
+    def texts(self, trades: Sequence[MarketTrade], now_ns: int) -> Iterable[str]:
+        """Return one push of all."""
+        return [self.push("update", [_trade_row(trade) for trade in trades])]
 
-    def happen(self, happening: Happening) -> None:
-        """Take a trade."""
-        if happening.trade is not None:
-            self._pending.append(happening.trade)
-
-    def tick(self, now_ns: int, at_once: bool) -> None:
-        """Send the trades of this tick."""
-        pending, self._pending = self._pending, []
-        if pending:
-            text = self.push("update", [_trade_row(trade) for trade in pending])
-            self.publish(text, [trade_event(self.symbol, trade) for trade in pending], now_ns)
+    def event(self, trade: MarketTrade) -> Trade:
+        """Return what a trade means."""
+        return trade_event(self.symbol, trade)
 
     def join(self, listener: Listener, now_ns: int) -> None:
         """Greet with the last fifty trades."""
