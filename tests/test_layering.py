@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "hookspecs", "sequence", "book_stream", "buffer", "bus", "backfill", "backoff", "continuity", "counters",
         "coverage", "endpoints", "holes", "intake", "journal", "ladder", "lead", "lines", "network", "numbered",
-        "packing", "pace", "pages", "quarantine", "rates", "resync", "seeded_book", "segment", "silence",
+        "packing", "pace", "pages", "quarantine", "rates", "resync", "rising", "seeded_book", "segment", "silence",
         "stream", "structure", "timelines", "track", "tracks", "unhealed", "vigil",
         "wanted_topics", "wire",
     ),

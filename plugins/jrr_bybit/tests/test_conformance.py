@@ -51,7 +51,6 @@ class BybitParserRules(ParserSuite):
             "first update lost": [snapshot, book_frame("delta", 12, 105)],
             "no snapshot": [book_frame("delta", 12, 105)],
             "an old update again": [snapshot, book_frame("delta", 11, 105), book_frame("delta", 9, 99)],
-            "the engine's number does not rise": [snapshot, book_frame("delta", 11, 100)],
         }
 
 

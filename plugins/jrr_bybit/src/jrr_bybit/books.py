@@ -8,8 +8,9 @@
 
 Events are numbered by `seq`, the matching engine's number: `u` begins again
 at 1 with each restart, and a store would take the second update 5 for the
-first. An update whose `seq` does not rise could not be told from the one
-before it in a store, and is a break as well.
+first. Where `seq` does not rise the number is one above the last.
+
+The last message once more is none of these and changes nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from jrr_core import book_stream
 from jrr_core.book_stream import Change
 from jrr_core.errors import ParseError
 from jrr_core.events import Message
+from jrr_core.rising import Rising
 
 from .messages import BookData, Push, book_data, levels, moment, quote
 from .products import DERIVED_DEPTHS, Product
@@ -31,33 +33,36 @@ class BookStream:
         depths = [DERIVED_DEPTHS[channel] for channel in channels if channel in DERIVED_DEPTHS]
         self._book = book_stream.BookStream(product.exchange, symbol, channels, depths, ask)
         self._symbol = symbol
-        self._u = 0
+        self._last: tuple[int, int] = (0, 0)
+        self._numbers = Rising()
 
     def receive(self, frame: Push, ts_recv: int) -> Sequence[Message]:
         """Return what a push means for the book; raises ParseError and then has changed nothing."""
         data = _checked(self._symbol, frame)
-        previous = self._book.last
+        number = self._numbers.next(data.seq)
         change = Change(
-            levels(data.b), levels(data.a), moment(frame.cts if frame.cts is not None else frame.ts), ts_recv, data.seq,
-            None, previous,
+            levels(data.b), levels(data.a), moment(frame.cts if frame.cts is not None else frame.ts), ts_recv, number,
+            None, self._numbers.last,
         )  # fmt: skip
+        (last, _), told = self._last, (data.u, data.seq)
+        whole = not self._book.broken and self._book.last is not None
+        if whole and told == self._last:
+            return ()
         if frame.type == "snapshot":
-            last, self._u = self._u, data.u
-            return self._book.replace(change, None if data.u in (last, last + 1) else _unproved(last, data.u))
-        if not self._book.broken and previous is not None:
-            if data.u == self._u and data.seq == previous:
-                return ()
-            if data.u == self._u + 1 and data.seq > previous:
-                self._u = data.u
-                return self._book.follow(change)
-        return self._book.refuse(self._reason(data), change, data.seq)
-
-    def _reason(self, data: BookData) -> str:
+            unproved = None if data.u in (last, last + 1) else _unproved(last, data.u)
+            self._take(told, number)
+            return self._book.replace(change, unproved)
+        if whole and data.u == last + 1:
+            self._take(told, number)
+            return self._book.follow(change)
+        reason = f"update {data.u} came after {last}"
         if self._book.last is None:
-            return "an update came before the first snapshot"
-        if data.u != self._u + 1:
-            return f"update {data.u} came after {self._u}"
-        return "seq did not rise"
+            reason = "an update came before the first snapshot"
+        return self._book.refuse(reason, change, number)
+
+    def _take(self, told: tuple[int, int], number: int) -> None:
+        self._last = told
+        self._numbers.take(number)
 
 
 class QuoteStream:
@@ -68,15 +73,20 @@ class QuoteStream:
         self._product = product
         self._symbol = symbol
         self._told: tuple[int, int] | None = None
+        self._numbers = Rising()
 
     def receive(self, frame: Push, ts_recv: int) -> Sequence[Message]:
         """Return the quote of a push, nothing for a repetition; raises ParseError."""
         data = _checked(self._symbol, frame)
         if frame.type != "snapshot":
             raise ParseError("a delta of one level: Bybit sends snapshots of it")
-        event = quote(self._product, frame, data, ts_recv)
-        told, self._told = self._told, (data.u, data.seq)
-        return () if self._told == told else (event,)
+        number = self._numbers.next(data.seq)
+        event = quote(self._product, frame, data, number, ts_recv)
+        if self._told == (data.u, data.seq):
+            return ()
+        self._told = data.u, data.seq
+        self._numbers.take(number)
+        return (event,)
 
 
 def _unproved(last: int, u: int) -> str:

@@ -114,7 +114,7 @@ def levels(rows: Raw) -> Levels:
     return Levels.from_json(bytes(rows))
 
 
-def quote(product: Product, frame: Push, data: BookData, ts_recv: int) -> Quote:
+def quote(product: Product, frame: Push, data: BookData, sequence: int, ts_recv: int) -> Quote:
     """Return the best bid and ask of `orderbook.1`; a side without orders is None."""
     best = [side[0] if (side := levels(rows)) else None for rows in (data.b, data.a)]
     (bid_price, bid_amount), (ask_price, ask_amount) = (
@@ -122,7 +122,7 @@ def quote(product: Product, frame: Push, data: BookData, ts_recv: int) -> Quote:
     )
     return Quote(
         product.exchange, data.s, moment(frame.cts if frame.cts is not None else frame.ts), ts_recv,
-        bid_price, bid_amount, ask_price, ask_amount, data.seq,
+        bid_price, bid_amount, ask_price, ask_amount, sequence,
     )  # fmt: skip
 
 

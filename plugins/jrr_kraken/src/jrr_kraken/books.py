@@ -18,9 +18,9 @@ from jrr_core.events import BookDelta, BookSnapshot, Message
 from jrr_core.ladder import Ladder
 from jrr_core.levels import Levels
 from jrr_core.resync import Resync
+from jrr_core.rising import Rising
 
 from .messages import BookRow, levels, moment
-from .numbers import Numbers
 from .products import CHECKED_DEPTH, DERIVED_DEPTHS, EXCHANGE
 
 
@@ -35,7 +35,7 @@ class BookStream:
         depths = [DERIVED_DEPTHS[channel] for channel in channels if channel in DERIVED_DEPTHS]
         self._ladder = Ladder(EXCHANGE, symbol, depths)
         self._resync = Resync(EXCHANGE, symbol, channels, ask)
-        self._numbers = Numbers()
+        self._numbers = Rising()
         self._begun = False
         self._told: tuple[object, ...] = ()
 

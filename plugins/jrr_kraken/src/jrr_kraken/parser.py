@@ -14,6 +14,7 @@ from jrr_core import pages
 from jrr_core.errors import ParseError
 from jrr_core.events import Message, Quote
 from jrr_core.frame import Frame, Hole, Request
+from jrr_core.rising import Rising
 from jrr_core.subscription import Subscription
 from jrr_core.wanted_topics import channels_of
 
@@ -22,7 +23,6 @@ from .books import BookStream
 from .candles import CandleStream
 from .control import answers
 from .messages import Push
-from .numbers import Numbers
 from .products import EXCHANGE, INTERVALS
 from .topics import Topic, requests, topic_of
 
@@ -47,7 +47,7 @@ class KrakenParser:
             topic.key: wanted for topic, wanted in self._wanted.items() if topic.channel in ("trade", "ohlc")
         }
         self._books: dict[str, BookStream] = {}
-        self._quotes: dict[str, tuple[Numbers, Quote]] = {}
+        self._quotes: dict[str, tuple[Rising, Quote]] = {}
         self._candles: dict[tuple[str, int], CandleStream] = {}
         self._backfill = history.backfill(rest_url, self._ask, self._replaying)
         self._readers: dict[str, Callable[[Push, int], Sequence[Message]]] = {
@@ -98,7 +98,7 @@ class KrakenParser:
 
     def _number(self, event: Quote) -> bool:
         """Give a quote its number; False for the last one once more, word for word."""
-        numbers, last = self._quotes.get(event.symbol, (Numbers(), None))
+        numbers, last = self._quotes.get(event.symbol, (Rising(), None))
         if last is not None and evolve(event, sequence=last.sequence, ts_recv=last.ts_recv) == last:
             return False
         event.sequence = numbers.next(event.ts_recv if event.ts_event is None else event.ts_event)
