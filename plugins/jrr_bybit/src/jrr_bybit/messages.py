@@ -103,7 +103,7 @@ class BookData(Struct):
     b: Raw
     a: Raw
     u: Number
-    seq: Number
+    seq: Annotated[int, Meta(ge=0, le=2**62)]
 
 
 book_data = decoder(BookData)
