@@ -56,7 +56,7 @@ class _BookFeed(Feed):
         """Send what changed."""
         before, first = self.shown, self.number + 1
         self.show()
-        bids, asks = (_changes(old, new) for old, new in zip(before, self.shown, strict=True))
+        bids, asks = self.changes(before)
         event = BookDelta(*self.trading.place(now_ns), Levels(bids), Levels(asks), first, self.number, None)
         gap = self._faults.get("gap", 0.0)
         if gap and self.trading.random.random() < gap:
@@ -64,6 +64,11 @@ class _BookFeed(Feed):
             return
         self.offer_tops(now_ns)
         self.publish(self.text(first, bids, asks, now_ns), (event,), now_ns)
+
+    def changes(self, before: Sides) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Return the levels that are other than `before`."""
+        bids, asks = (_changes(old, new) for old, new in zip(before, self.shown, strict=True))
+        return bids, asks
 
     def text(self, first: int, bids: list[tuple[str, str]], asks: list[tuple[str, str]], now_ns: int) -> str:
         """Return the push of an update."""
@@ -108,13 +113,37 @@ class ObuFeed(_BookFeed):
 
 
 class DiffFeed(_BookFeed):
-    """`order_book_update`: what changed; where it begins is answered over REST."""
+    """`order_book_update`: every level that was touched; where it begins is answered over REST.
+
+    A level that is again as it was must be told as well: the answer may show it
+    as it was in between.
+    """
 
     name = "order_book_update"
 
     def __init__(self, trading: Trading, faults: Mapping[str, float]) -> None:
         """Start with the book as it is; levels beyond the snapshot's are told when they change."""
+        self._touched: tuple[dict[Decimal, None], dict[Decimal, None]] = ({}, {})
         super().__init__(trading, 1000, _DIFF_EVERY_NS, faults)
+
+    def happen(self, happening: Happening) -> None:
+        """Note what is touched."""
+        super().happen(happening)
+        for touched, side in zip(self._touched, (happening.bids, happening.asks), strict=True):
+            touched.update(dict.fromkeys([price for price, _ in side]))
+
+    def show(self) -> None:
+        """Take the book as it is."""
+        super().show()
+        self._told, self._touched = self._touched, ({}, {})
+
+    def changes(self, before: Sides) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Return the levels that were touched; those that are gone have the amount 0."""
+        bids, asks = (
+            [(plain(price), plain(side.get(price, Decimal(0)))) for price in touched]
+            for touched, side in zip(self._told, self.shown, strict=True)
+        )
+        return bids, asks
 
     def refresh(self, now_ns: int) -> None:
         """Nothing greets who joins."""
