@@ -16,8 +16,15 @@ from jrr_core.wire import decode, encode
 T0 = 1_754_006_400_000
 
 
-def obu(first: int | None, last: int, levels: bool = True, full: bool = False, stream: str = "ob.X_USDT.400") -> str:
-    row: dict[str, object] = {"t": T0 + last, "s": stream, "u": last}
+def obu(
+    first: int | None,
+    last: int,
+    levels: bool = True,
+    full: bool = False,
+    stream: str = "ob.X_USDT.400",
+    ms: int | None = None,
+) -> str:
+    row: dict[str, object] = {"t": T0 + (last if ms is None else ms), "s": stream, "u": last}
     row |= {"full": True} if full else {}
     row |= {"U": first} if first is not None else {}
     row |= {"b": [["100", str(last)]], "a": [["101", "1"]]} if levels else {}
@@ -96,6 +103,16 @@ def test_a_whole_book_that_does_not_follow_on_is_a_gap() -> None:
     client = Client()
     assert kinds(client.take(whole(10), whole(15), whole(18, first=16))) == [
         "book_snapshot", "gap", "book_snapshot", "book_snapshot",
+    ]  # fmt: skip
+
+
+def test_numbers_that_begin_anew_are_a_gap_and_the_topic_is_asked_for() -> None:
+    client = Client()
+    client.take(whole(1000), obu(1001, 1005))
+    assert kinds(client.take(obu(1, 3, ms=2000), obu(4, 6, ms=2100))) == ["gap"]
+    assert len(client.asked()) == 2
+    assert kinds(client.take(obu(None, 9, full=True, ms=2200), obu(10, 12, ms=2300))) == [
+        "gap", "book_snapshot", "book_delta",
     ]  # fmt: skip
 
 

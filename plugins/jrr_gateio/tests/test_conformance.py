@@ -41,13 +41,15 @@ def whole(number: int, prefix: str = "spot") -> str:
     )
 
 
-def obu(first: int, last: int, prefix: str = "spot") -> str:
+def obu(first: int, last: int, prefix: str = "spot", later_ms: int = 0) -> str:
     levels = {"b": [["100", str(last)]], "a": []}
-    return push(f"{prefix}.obu", {"t": 1754006400000 + last, "s": "ob.X_USDT.400", "U": first, "u": last, **levels})
+    time = 1754006400000 + last + later_ms
+    return push(f"{prefix}.obu", {"t": time, "s": "ob.X_USDT.400", "U": first, "u": last, **levels})
 
 
-def diff(first: int, last: int) -> str:
-    row = {"t": 1754006400000 + last, "e": "depthUpdate", "E": 1754006400, "s": "X_USDT", "U": first, "u": last}
+def diff(first: int, last: int, later_ms: int = 0) -> str:
+    time = 1754006400000 + last + later_ms
+    row = {"t": time, "e": "depthUpdate", "E": 1754006400, "s": "X_USDT", "U": first, "u": last}
     return push("spot.order_book_update", {**row, "b": [["100", str(last)]], "a": []})
 
 
@@ -71,6 +73,7 @@ class TestSpotParser(ParserSuite):
             "an update lost": [whole(10), obu(11, 12), obu(15, 16)],
             "first update lost": [whole(10), obu(12, 13)],
             "no snapshot": [obu(12, 13)],
+            "counted anew": [whole(10), obu(11, 12), obu(1, 2, later_ms=200)],
         }
 
 
@@ -90,7 +93,10 @@ class TestSpotDiffs(ParserSuite):
     def sequence_breaks(self) -> Mapping[str, Sequence[str | Frame]]:
         seed = encode({"id": 11, "asks": [["101", "1"]], "bids": [["100", "1"]]})
         reply = Frame("gateio", seed, 1_754_006_400_000_000_000, "seed:X_USDT")
-        return {"an update lost": [diff(10, 12), reply, diff(13, 14), diff(17, 18)]}
+        return {
+            "an update lost": [diff(10, 12), reply, diff(13, 14), diff(17, 18)],
+            "counted anew": [diff(10, 12), reply, diff(13, 14), diff(1, 2, later_ms=200)],
+        }
 
 
 class TestFuturesParser(ParserSuite):

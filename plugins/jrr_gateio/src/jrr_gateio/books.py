@@ -2,9 +2,10 @@
 
 `obu`: a whole book (`full`) comes in the stream, may come before the answer to
 the request and may be repeated; each further row begins with the number behind
-the last, one without levels too. Anything else is a break: the topic is
-subscribed anew. `order_book_update`: the book begins over REST, which core's
-SeededBook does; a whole book in the stream takes its place.
+the last, one without levels too. Anything else is a break, a lower number at a
+later time too (Gate counts anew): the topic is subscribed anew.
+`order_book_update`: the book begins over REST, which core's SeededBook does; a
+whole book in the stream takes its place.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -38,6 +39,7 @@ class StreamedBook:
         """Start without a book; `name` is the stream as rows call it, `ob.BTC_USDT.400`."""
         self._name = name
         self._book = BookStream(product.exchange, symbol, channels, depths(channels), ask)
+        self._when = 0
 
     def receive(self, frame: Push, ts_recv: int) -> Sequence[Message]:
         """Return what a push means for the book; raises ParseError and then has changed nothing."""
@@ -47,22 +49,24 @@ class StreamedBook:
         book = self._book
         change = Change(levels(row.b), levels(row.a), row.t * NS_PER_MS, ts_recv, row.u, row.U)
         if row.full:
-            return self._whole(change)
+            return self._whole(change, row.t)
         if row.U is None or row.u < row.U:
             raise ParseError(f"a row without its first number: u {row.u}, U {row.U}")
         if not book.broken and book.last is not None:
-            if row.u <= book.last:
+            if row.u <= book.last and row.t <= self._when:
                 # What the whole book held already.
                 return ()
             if book.last + 1 == row.U:
+                self._when = row.t
                 return book.follow(change)
         reason = "a row came before the whole book" if book.last is None else f"{row.U} came after {book.last}"
         return book.refuse(reason, change, row.U)
 
-    def _whole(self, change: Change) -> Sequence[Message]:
+    def _whole(self, change: Change, when: int) -> Sequence[Message]:
         book = self._book
         if not book.broken and change.sequence == book.last:
             return ()
+        self._when = when
         follows = book.last is not None and change.first == book.last + 1
         return book.replace(change, None if follows else f"a new whole book {change.sequence} came after {book.last}")
 
