@@ -72,6 +72,20 @@ def test_recorded_trades_keep_their_digits(realdata: Path) -> None:
     )  # fmt: skip
 
 
+def test_recorded_trade_ids_count_all_pairs_so_those_of_one_leave_most_out(realdata: Path) -> None:
+    parser = Spot(GateSettings()).parser(None)
+    ids: list[tuple[str, int]] = []
+    for frame in recorded(realdata):
+        if frame.tag is None and '"spot.trades"' in str(frame.payload):
+            ids += [(event.symbol, int(event.trade_id)) for event in parser.receive(frame) if isinstance(event, Trade)]
+    numbers = [number for _, number in ids]
+    assert numbers == sorted(numbers)
+    assert len({symbol for symbol, _ in ids}) == 5
+    assert [number for symbol, number in ids if symbol == "NEO_BTC"] == [
+        816995970, 816995982, 816996982, 816996983, 816997068,
+    ]  # fmt: skip
+
+
 def test_recorded_pairs_are_listed(realdata: Path) -> None:
     (listed, *_) = [str(line["raw"]) for line in lines(realdata, "GATEIO.0.jsonl.gz") if line["kind"] == "http"]
     found = Spot(GateSettings()).instruments(Frame("gateio", listed, 0))

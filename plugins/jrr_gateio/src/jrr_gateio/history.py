@@ -1,7 +1,8 @@
 """Where Gate keeps the past: candles and settled funding, by time, oldest first.
 
-Pure: what is asked next is the business of `jrr_core.backfill`. Whether trade
-ids of a market leave none out is not documented, so trades are not asked for.
+Pure: what is asked next is the business of `jrr_core.backfill`. Trade ids of a
+market leave most out on spot, where all pairs share them, and nothing is
+documented of futures, so trades are not asked for.
 """
 
 from collections.abc import Callable
