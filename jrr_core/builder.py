@@ -1,5 +1,6 @@
 """Puts a Manager together from plugins and settings."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,11 +14,11 @@ from .config import Config, structure
 from .connector import Connector, ExchangeSettings
 from .continuity import Continuity
 from .counters import ExchangeCounters
+from .desk import Desk
 from .drain import drain_from
 from .errors import ConfigError
 from .exchange import Exchange
 from .fetch import Fetch
-from .intake import Desk
 from .journal import say_seldom
 from .manager import Manager
 from .pace import Budget
@@ -25,10 +26,12 @@ from .parser import Parser
 from .plugins import Plugins
 from .quarantine import Quarantine
 from .session import Surroundings
+from .setting import shown_settings
 from .sink import Sink
 from .spool import Spool, SpoolSettings, folder_of
 from .stream import StreamBoard
 from .subscription import Subscription
+from .tape import Ruled
 
 
 class ManagerBuilder:
@@ -180,13 +183,14 @@ class ManagerBuilder:
                                                              exchange=name))  # fmt: skip
         numbering = getattr(connector, "trade_numbering", {})
         desk = Desk(name, StreamBoard(), Continuity(name, numbering, settings.backfill_events), ExchangeCounters(),
-                    bus.publish, quarantine.keep)  # fmt: skip
+                    bus.publish, quarantine.keep, capture)  # fmt: skip
+        if capture is not None:
+            capture.act(Ruled(name, time.time_ns(), shown_settings(settings)))
         around = Surroundings(
             settings=settings,
             messages=connector.limits.messages,
             desk=desk,
             fetch=fetch.get,
-            capture=None if capture is None else capture.frame,
         )
         return Exchange(connector, self._parser_maker(connector), around, fetch, bus.publish)
 

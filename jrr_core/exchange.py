@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -22,6 +24,7 @@ from .parser import Parser
 from .session import Surroundings
 from .sink import StreamKey
 from .subscription import Subscription
+from .tape import LISTING
 
 # Patterns wait for the list of instruments: once it can be had again, they wait no longer than this.
 _LIST_CAP_S = 10.0
@@ -83,14 +86,11 @@ class Exchange:
 
     def resume(self, points: Mapping[StreamKey, int]) -> None:
         """Take where a store's streams ended before this run: what lies between is missing, and asked for."""
-        desk = self.around.desk
-        events = desk.continuity.resume(points)
-        if events:
-            desk.publish(events)
+        self.around.desk.resume(points, time.time_ns())
 
     def reopen(self, gaps: Iterable[Gap]) -> None:
         """Take what earlier runs missed and a store still lacks, after `resume`."""
-        self.around.desk.continuity.reopen(gaps)
+        self.around.desk.reopen(gaps, time.time_ns())
 
     async def resolve_later(self, run: Callable[[Line], None], end: Callable[[Line], None]) -> None:
         """Keep asking for the instruments, then check what was taken as written and start what had to wait.
@@ -127,7 +127,10 @@ class Exchange:
 
     async def load_instruments(self) -> Instruments:
         """Read the exchange's list once; raises FetchFailed where it cannot be had, ParseError where it is none."""
-        listed = await list_instruments(self.connector, self._fetch)
+        tape = self.around.desk.tape
+        listed = await list_instruments(
+            self.connector, self._fetch, None if tape is None else partial(tape.frame, LISTING)
+        )
         self.instruments = Instruments(self.name, listed)
         if listed:
             self._publish(listed)

@@ -1,23 +1,23 @@
 """From the frames of one connection to published events: parsed, counted, put in their streams' order.
 
-Synchronous and without a socket or a clock (times come with the frames), so
-that a live session and a replay take frames by the same road.
+Synchronous and without a socket or a clock (times are handed in), so that a
+live session and a replay take frames by the same road. What happens here is
+told to the tape, where there is one: all that the events depend on is on it.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 
-from attrs import define
-
-from .continuity import Continuity
-from .counters import ExchangeCounters
-from .coverage import EARLIER, STOPPED, UNSUBSCRIBED
+from .coverage import STOPPED, UNSUBSCRIBED
+from .desk import Desk
 from .errors import ParseError
-from .events import Backfilled, Candle, Connected, Disconnected, FundingRate, Gap, Message, StreamEvent, Trade
-from .frame import Frame
+from .events import Candle, Connected, Disconnected, FundingRate, Message, StreamEvent, Trade
+from .frame import Absent, Acked, Frame, Hole, Request
 from .journal import say_seldom
-from .parser import Parser
-from .stream import Stream, StreamBoard
+from .parser import Parser, Refilling
+from .stream import Stream
+from .subscription import Subscription
+from .tape import Ended, Looked, Unwanted, Wanted
 
 # What answers bring of the past; it says nothing about a stream being alive.
 _PAST = (Trade, Candle, FundingRate)
@@ -27,48 +27,6 @@ _LATE_NS = 500_000_000
 _MOST_LATE_NS = 10 * 10**9
 
 
-@define(frozen=True)
-class Desk:
-    """Where the events of one exchange are laid, whichever session brings them."""
-
-    exchange: str
-    board: StreamBoard
-    continuity: Continuity
-    counters: ExchangeCounters
-    emit: Callable[[Sequence[Message]], None]
-    quarantine: Callable[[str, str, str | bytes], None]
-
-    def publish(self, events: Sequence[Message]) -> None:
-        """Hand out events in order; what they say is missing or found again is counted and logged."""
-        for event in events:
-            if isinstance(event, Gap):
-                self._note_gap(event)
-            elif isinstance(event, Backfilled) and event.count:
-                self._note_found(event)
-        self.emit(events)
-
-    def _note_found(self, found: Backfilled) -> None:
-        if found.reason != EARLIER:
-            self.counters.backfilled += found.count or 0
-        say_seldom(logging.INFO, "backfilled", f"{found.exchange}:{found.what}:{found.symbol}",
-                   f"{found.exchange}:{found.what}:{found.symbol}: {found.count} of the missing are there now "
-                   f"({found.reason})",
-                   exchange=found.exchange, channel=found.what, symbol=found.symbol, count=found.count)  # fmt: skip
-
-    def _note_gap(self, gap: Gap) -> None:
-        if gap.count == 0:
-            say_seldom(logging.WARNING, "gap_stays", f"{gap.exchange}:{gap.what}:{gap.symbol}",
-                       f"{gap.exchange}:{gap.what}:{gap.symbol}: what is missing cannot be fetched: {gap.reason}",
-                       exchange=gap.exchange, channel=gap.what, symbol=gap.symbol, reason=gap.reason)  # fmt: skip
-            return
-        self.counters.gaps += 1
-        self.counters.breaks += gap.count is None
-        self.counters.missing += gap.count or 0
-        say_seldom(logging.WARNING, "gap", f"{gap.exchange}:{gap.what}:{gap.symbol}",
-                   f"{gap.exchange}:{gap.what}:{gap.symbol}: {gap.count or 'unknown many'} missing ({gap.reason})",
-                   exchange=gap.exchange, channel=gap.what, symbol=gap.symbol, count=gap.count)  # fmt: skip
-
-
 class Intake:
     """One connection's way in.
 
@@ -76,16 +34,106 @@ class Intake:
     `last_recv_ns` is when its last frame came, answers to requests aside.
     """
 
-    def __init__(self, name: str, parser: Parser, desk: Desk) -> None:
-        """`name` is the session's, unique within the run; the parser is fresh."""
+    def __init__(
+        self, name: str, parser: Parser, desk: Desk, ask: Callable[[Request], None] = lambda request: None
+    ) -> None:
+        """`name` is the session's, unique within the run; the parser is fresh.
+
+        `ask` is given what the parser asks of the world outside.
+        """
         self.name = name
-        self.parser = parser
         self.live: dict[tuple[str, str], Stream] = {}
         self.last_recv_ns = 0
+        self.parser = parser
+        self._ask = ask
         self._latest: Message | None = None
         self._desk = desk
+        self._wanted: list[Subscription] = []
 
     def take(self, frame: Frame) -> bool:
+        """Parse a frame, publish what it means and hand on what the parser asks; return whether it meant anything."""
+        if self._desk.tape is not None:
+            self._desk.tape.frame(self.name, frame)
+        meant = self._read(frame)
+        if self.parser.requests:
+            self._carry_out()
+        if frame.tag is not None:
+            self._look(frame.ts_recv)
+        return meant
+
+    def look(self, now_ns: int) -> None:
+        """Publish what has been held long enough, and ask for what is missing."""
+        if self._look(now_ns) and self._desk.tape is not None:
+            self._desk.tape.act(Looked(self._desk.exchange, self.name, now_ns))
+
+    def expect(self, wanted: Sequence[Subscription], now_ns: int) -> None:
+        """Take note that these streams have been asked for."""
+        if self._desk.tape is not None:
+            self._desk.tape.act(Wanted(self._desk.exchange, self.name, now_ns, tuple(wanted)))
+        self._wanted += wanted
+        for subscription in wanted:
+            # Where a connector cannot tell what a native stream carries, no event could ever be laid to it.
+            if subscription.channel != subscription.native:
+                self._desk.board.expect(subscription.channel, subscription.symbol, now_ns)
+
+    def forget(self, unwanted: Sequence[Subscription], now_ns: int) -> None:
+        """Say that streams ended here because nobody wants them any more; two may be of one channel and symbol."""
+        if self._desk.tape is not None:
+            self._desk.tape.act(Unwanted(self._desk.exchange, self.name, now_ns, tuple(unwanted)))
+        self._wanted = [each for each in self._wanted if each not in unwanted]
+        kept = {(each.channel, each.symbol) for each in self._wanted}
+        for subscription in unwanted:
+            keys = [(subscription.channel, subscription.symbol)]
+            if subscription.symbol == "*":
+                keys += [key for key in self.live if key[0] == subscription.channel]
+            for key in keys:
+                if key not in kept:
+                    self._desk.board.forget(*key)
+                    self.drop(key, UNSUBSCRIBED, now_ns)
+
+    def _look(self, now_ns: int) -> bool:
+        """Do as `look`; return whether there was anything."""
+        desk, streams = self._desk, self.live.values()
+        events = desk.continuity.due(streams, now_ns)
+        if events:
+            desk.publish(events)
+        holes = desk.continuity.asks(streams, self.name, now_ns)
+        for hole in holes:
+            reason = desk.continuity.too_large(hole) or self._refilled(hole)
+            if reason is not None:
+                self._absent(Absent(hole, reason))
+        if self.parser.requests:
+            self._carry_out()
+        return bool(events or holes)
+
+    def _refilled(self, hole: Hole) -> str | None:
+        """Let the parser ask for a hole; return why it cannot be had."""
+        try:
+            if isinstance(self.parser, Refilling) and self.parser.refill(hole):
+                return None
+        except Exception as error:
+            logging.getLogger("jrr").debug("parser failed", exc_info=error)
+            return f"parser failed: {error!r}"
+        return "the exchange gives out no past events of this stream"
+
+    def _carry_out(self) -> None:
+        """Do what concerns streams of what the parser asks for; the rest is for the world outside."""
+        requests, self.parser.requests = self.parser.requests, []
+        for request in requests:
+            if isinstance(request, Absent):
+                self._absent(request)
+                continue
+            if isinstance(request, Acked):
+                for subscription in request.proves:
+                    stream = self._desk.board.streams.get((subscription.channel, subscription.symbol))
+                    if stream is not None:
+                        self._prove(stream, self.last_recv_ns)
+            self._ask(request)
+
+    def _absent(self, absent: Absent) -> None:
+        self._desk.publish(self._desk.continuity.absent(absent, self.last_recv_ns, self.name))
+
+    def _read(self, frame: Frame) -> bool:
         """Parse a frame and publish what it means; return whether it meant anything."""
         desk = self._desk
         desk.counters.frames += 1
@@ -109,7 +157,7 @@ class Intake:
             desk.publish(sorted_out)
         return True
 
-    def prove(self, stream: Stream, ts_ns: int) -> None:
+    def _prove(self, stream: Stream, ts_ns: int) -> None:
         """Say that the stream is complete from here on; once per session, and not for an unsubscribed one."""
         key = (stream.channel, stream.symbol)
         if key in self.live or not stream.wanted:
@@ -148,6 +196,8 @@ class Intake:
 
     def end(self, reason: str, now_ns: int) -> None:
         """Say of every stream that it ended here."""
+        if self._desk.tape is not None:
+            self._desk.tape.act(Ended(self._desk.exchange, self.name, now_ns, reason))
         for key in list(self.live):
             self.drop(key, reason, now_ns)
 
@@ -206,7 +256,7 @@ class Intake:
             return stream
         if stream is None or not stream.wanted:
             stream = self._adopt(key, ts_recv)
-        self.prove(stream, ts_recv)
+        self._prove(stream, ts_recv)
         return stream
 
     def _adopt(self, key: tuple[str, str], ts_recv: int) -> Stream:

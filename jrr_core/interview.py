@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from .connector import Connector, ListsInPages
 from .errors import JrrError, ParseError, PluginError
 from .fetch import Fetch, FetchFailed
-from .frame import HttpGet
+from .frame import Frame, HttpGet
 from .instrument import Instrument
 
 _P = ParamSpec("_P")
@@ -29,8 +29,10 @@ def asked(exchange: str, method: Callable[_P, _T], *args: _P.args, **kwargs: _P.
         raise PluginError(f"{exchange}: its connector's {what}() failed: {error!r}") from error
 
 
-async def list_instruments(connector: Connector, fetch: Fetch) -> list[Instrument]:
-    """Return all that the exchange lists; empty where it has no list.
+async def list_instruments(
+    connector: Connector, fetch: Fetch, heard: Callable[[Frame], None] | None = None
+) -> list[Instrument]:
+    """Return all that the exchange lists; empty where it has no list. `heard` is told of each page.
 
     Raises FetchFailed where the list cannot be had, ParseError where it is none.
     """
@@ -46,6 +48,8 @@ async def list_instruments(connector: Connector, fetch: Fetch) -> list[Instrumen
         frame = await fetch.try_get(request)
         if frame.status != 200:
             raise FetchFailed(f"{request.url} answered HTTP {frame.status}")
+        if heard is not None:
+            heard(frame)
         more: HttpGet | None = None
         try:
             listed.extend(asked(exchange, connector.instruments, frame))

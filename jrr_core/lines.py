@@ -1,4 +1,4 @@
-"""The lines of a file, plain or gzip, as far as they can be read: damage is told with its place, and never raised.
+"""The lines of a file, plain, gzip or zstd, as far as they can be read: damage is told with its place, never raised.
 
 Called by the reader of captures.
 """
@@ -15,6 +15,10 @@ from attrs import define
 _MAX_LINE = 64 * 2**20
 _CHUNK = 256 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
+# RFC 8878, "Zstandard Frames".
+_ZSTD = b"\x28\xb5\x2f\xfd"
+# A frame of zstd is handed on once its checksum is known to be right; a larger one as it comes.
+_MOST_UNCHECKED = 64 * 2**20
 
 
 @define(frozen=True)
@@ -53,10 +57,13 @@ def numbered_lines(source: BinaryIO) -> Iterator[tuple[int, bytes] | Damage]:
 
 
 def _parts(source: BinaryIO) -> Iterator[bytes | str]:
-    """Yield the content in pieces, unpacked where it is gzip, and damage to the gzip stream as text."""
+    """Yield the content in pieces, unpacked where it is packed, and damage to the packing as text."""
     chunk = source.read(_CHUNK)
     if chunk[:2] == b"\x1f\x8b":
         yield from _unpacked(source, chunk)
+        return
+    if chunk[:4] == _ZSTD:
+        yield from _unpacked_zstd(source, chunk)
         return
     while chunk:
         yield chunk
@@ -92,3 +99,45 @@ def _until_damage(unpack: "zlib._Decompress", chunk: bytes) -> bytes:
         for at in range(len(chunk)):
             found.append(unpack.decompress(chunk[at : at + 1]))
     return b"".join(found)
+
+
+def _unpacked_zstd(source: BinaryIO, chunk: bytes) -> Iterator[bytes | str]:
+    """Yield the content of one zstd frame after the other; behind a damaged one the next is looked for."""
+    from zstandard import ZstdDecompressor, ZstdError
+
+    packer = ZstdDecompressor()
+    unpack, held, size, begun = packer.decompressobj(), list[bytes](), 0, False
+    while chunk:
+        begun = True
+        try:
+            content = unpack.decompress(chunk)
+        except ZstdError as error:
+            yield f"a piece of the zstd stream is damaged and left out: {error}"
+            chunk = _from_next_frame(source, chunk)
+            unpack, held, size, begun = packer.decompressobj(), [], 0, False
+            continue
+        held.append(content)
+        size += len(content)
+        if unpack.eof or size > _MOST_UNCHECKED:
+            yield from held
+            held = []
+        if unpack.eof:
+            chunk = unpack.unused_data
+            unpack, size, begun = packer.decompressobj(), 0, False
+        else:
+            chunk = b""
+        chunk = chunk or source.read(_CHUNK)
+    yield from held
+    if begun:
+        yield "the file ends inside its zstd stream: its writer was killed or is still writing"
+
+
+def _from_next_frame(source: BinaryIO, chunk: bytes) -> bytes:
+    """Return what begins with the next zstd frame behind the first byte of `chunk`; empty where there is none."""
+    chunk = chunk[1:]
+    while (at := chunk.find(_ZSTD)) < 0:
+        more = source.read(_CHUNK)
+        if not more:
+            return b""
+        chunk = chunk[-3:] + more
+    return chunk[at:]

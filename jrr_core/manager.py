@@ -195,7 +195,8 @@ class Manager:
 
     def get_stats(self) -> dict[str, Any]:
         """Return what has happened so far, as plain dicts with the keys documented in docs/stats.md."""
-        return {"uptime_s": time.monotonic() - self._started, **self.account.stats()}
+        capture = None if self._capture is None else self._capture.stats()
+        return {"uptime_s": time.monotonic() - self._started, **self.account.stats(), "capture": capture}
 
     @property
     def account(self) -> Account:

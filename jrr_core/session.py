@@ -13,16 +13,18 @@ from typing import Protocol
 from attrs import define
 
 from .connector import ExchangeSettings, Rate, SessionPlan
-from .coverage import STOPPED, UNSUBSCRIBED
+from .coverage import STOPPED
+from .desk import Desk
 from .errors import JrrError
-from .frame import Absent, Acked, Frame, Hole, HttpGet, Refused, Request, Rotate, Send, dated
-from .intake import Desk, Intake
+from .frame import Acked, Frame, HttpGet, Refused, Request, Rotate, Send, dated
+from .intake import Intake
 from .journal import say, say_seldom
 from .pace import Spacing
-from .parser import Parser, Refilling
+from .parser import Parser
 from .silence import report_silence
 from .stream import Stream
 from .subscription import Subscription
+from .tape import Begun, Sent
 from .vigil import Vigil
 
 _WATCH_S = 0.25
@@ -50,7 +52,6 @@ class Surroundings:
     messages: Rate
     desk: Desk
     fetch: Callable[[HttpGet], Awaitable[Frame]]
-    capture: Callable[[str, Frame], None] | None
 
 
 class Session:
@@ -64,9 +65,8 @@ class Session:
         self.rotate_reason = ""
         self.end_reason = STOPPED
         self.started = time.monotonic()
-        self._parser = parser
         self._around = around
-        self._intake = Intake(name, parser, around.desk)
+        self._intake = Intake(name, parser, around.desk, self._do)
         self._vigil = Vigil(self.started, around.settings.stale_s, around.settings.ack_timeout_s)
         self._outbox: asyncio.Queue[Send] = asyncio.Queue()
         self._errands: set[asyncio.Task[None]] = set()
@@ -82,42 +82,8 @@ class Session:
 
     def _take(self, frame: Frame) -> None:
         self._vigil.frames += 1
-        if self._around.capture is not None:
-            self._around.capture(self.name, frame)
         if self._intake.take(frame) and frame.tag is None:
             self._vigil.last_data = time.monotonic()
-        if self._parser.requests:
-            self._carry_out()
-        if frame.tag is not None:
-            self._look_after(frame.ts_recv)
-
-    def _look_after(self, now_ns: int) -> None:
-        """Publish what has been held long enough, and ask for what is missing."""
-        desk, streams = self._around.desk, self._intake.live.values()
-        events = desk.continuity.due(streams, now_ns)
-        if events:
-            desk.publish(events)
-        for hole in desk.continuity.asks(streams, self.name, now_ns):
-            reason = desk.continuity.too_large(hole) or self._refilled(hole)
-            if reason is not None:
-                self._do(Absent(hole, reason))
-        if self._parser.requests:
-            self._carry_out()
-
-    def _refilled(self, hole: Hole) -> str | None:
-        """Let the parser ask for a hole; return why it cannot be had."""
-        try:
-            if isinstance(self._parser, Refilling) and self._parser.refill(hole):
-                return None
-        except Exception as error:
-            logging.getLogger("jrr").debug("parser failed", exc_info=error)
-            return f"parser failed: {error!r}"
-        return "the exchange gives out no past events of this stream"
-
-    def _carry_out(self) -> None:
-        requests, self._parser.requests = self._parser.requests, []
-        for request in requests:
-            self._do(request)
 
     def _do(self, request: Request) -> None:
         match request:
@@ -127,15 +93,8 @@ class Session:
                 self._errand(self._fetch(request))
             case Rotate(reason):
                 self.rotate(reason)
-            case Acked(key, proves):
+            case Acked(key):
                 self._vigil.answered(key)
-                for subscription in proves:
-                    stream = self._around.desk.board.streams.get((subscription.channel, subscription.symbol))
-                    if stream is not None:
-                        self._intake.prove(stream, self._intake.last_recv_ns)
-            case Absent():
-                desk = self._around.desk
-                desk.publish(desk.continuity.absent(request, self._intake.last_recv_ns, self.name))
             case Refused(key, what, reason):
                 text = self._vigil.refused(key)
                 self._refused(what or (f"the request {_shortened(text)}" if text else "a request of ours"), reason)
@@ -156,7 +115,14 @@ class Session:
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
 
+    def _note(self, text: str, tag: str | None = None) -> None:
+        """Tell the tape what goes to the exchange."""
+        tape = self._around.desk.tape
+        if tape is not None:
+            tape.act(Sent(self.plan.exchange, self.name, time.time_ns(), text, tag))
+
     async def _fetch(self, request: HttpGet) -> None:
+        self._note(request.url, request.tag)
         try:
             frame = await self._around.fetch(request)
         except Exception as error:
@@ -167,30 +133,15 @@ class Session:
 
     def subscribe(self, wanted: Sequence[Subscription]) -> None:
         """Ask the exchange for these streams."""
-        now_ns = time.time_ns()
-        for subscription in wanted:
-            # Where a connector cannot tell what a native stream carries, no event could ever be laid to it.
-            if subscription.channel != subscription.native:
-                self._around.desk.board.expect(subscription.channel, subscription.symbol, now_ns)
+        self._intake.expect(wanted, time.time_ns())
         for message in self.plan.subscribe(wanted):
             self._outbox.put_nowait(message)
 
     def unsubscribe(self, unwanted: Sequence[Subscription]) -> None:
         """Ask the exchange to stop these streams, and say that they ended here."""
-        kept = {(s.channel, s.symbol) for s in self.plan.subscriptions if s not in unwanted}
-        for subscription in unwanted:
-            for key in self._carried_by(subscription, kept):
-                self._around.desk.board.forget(*key)
-                self._intake.drop(key, UNSUBSCRIBED, time.time_ns())
+        self._intake.forget(unwanted, time.time_ns())
         for message in self.plan.unsubscribe(unwanted):
             self._outbox.put_nowait(message)
-
-    def _carried_by(self, subscription: Subscription, kept: set[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Return what only this subscription carries: two may be of one channel and symbol."""
-        keys = [(subscription.channel, subscription.symbol)]
-        if subscription.symbol == "*":
-            keys += [key for key in self.live if key[0] == subscription.channel]
-        return [key for key in keys if key not in kept]
 
     async def run(self, socket: OpenSocket) -> str:
         """Live until the connection ends or is judged dead; return the reason.
@@ -199,8 +150,11 @@ class Session:
         against its contract ends this session alone.
         """
         reason = None
+        tape, plan = self._around.desk.tape, self.plan
+        if tape is not None:
+            tape.act(Begun(plan.exchange, self.name, time.time_ns(), plan.url, tuple(plan.subscriptions)))
         try:
-            self.subscribe(self.plan.subscriptions)
+            self.subscribe(plan.subscriptions)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(socket))
                 group.create_task(self._send(socket))
@@ -232,7 +186,12 @@ class Session:
             message = await self._outbox.get()
             await spacing.wait()
             self._vigil.expect(message.acks, message.text, time.monotonic())
-            await socket.send(dated(message.text, time.time_ns()))
+            await self._say(socket, message.text)
+
+    async def _say(self, socket: OpenSocket, text: str) -> None:
+        text = dated(text, time.time_ns())
+        self._note(text)
+        await socket.send(text)
 
     async def _ping(self, socket: OpenSocket, interval_s: float) -> None:
         while True:
@@ -247,12 +206,12 @@ class Session:
             await asyncio.sleep(_WATCH_S)
             now = time.monotonic()
             self._judge(now)
-            self._look_after(time.time_ns())
+            self._intake.look(time.time_ns())
             if keepalive is not None:
                 heard = kept_alive if keepalive.always else max(self._vigil.last_sign, kept_alive)
                 if now - heard > keepalive.idle_s:
                     kept_alive = now
-                    await socket.send(dated(keepalive.text, time.time_ns()))
+                    await self._say(socket, keepalive.text)
             if rotate_after_s is not None and now - self.started > rotate_after_s:
                 self.rotate("planned renewal")
             if now - listened > 1.0:

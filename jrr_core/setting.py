@@ -6,7 +6,7 @@ two together.
 
 from typing import Any
 
-from attrs import field
+from attrs import asdict, field
 
 
 def setting(default: Any, help: str, *, secret: bool = False, validator: Any = None) -> Any:
@@ -15,3 +15,9 @@ def setting(default: Any, help: str, *, secret: bool = False, validator: Any = N
     if isinstance(default, (dict, list)):
         return field(factory=lambda: type(default)(default), **options)
     return field(default=default, **options)
+
+
+def shown_settings(settings: Any) -> dict[str, Any]:
+    """Return the values of a settings object as a plain dict, those of secret fields left out."""
+    values: dict[str, Any] = asdict(settings, filter=lambda attribute, value: not attribute.metadata.get("secret"))
+    return values

@@ -5,7 +5,7 @@ import time
 from collections.abc import Container, Iterable
 
 from .connector import ExchangeSettings
-from .intake import Desk
+from .desk import Desk
 from .journal import say
 from .subscription import Subscription
 

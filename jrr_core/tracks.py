@@ -157,7 +157,8 @@ class Candles(Track):
         if event.closed:
             return self._grid.take(event, opened, opened, session)
         settled = self._grid.expect(opened, event, session)
-        if self._open is None and self._grid.lacks(opened):
+        shows = self._open is not None and self._grid.lacks(self._open[0].open_time)
+        if not shows and self._grid.lacks(opened):
             self._open = (event, session)
         return [event, *settled] if settled else None
 
@@ -170,9 +171,7 @@ class Candles(Track):
         events = self._grid.due(now_ns)
         if self._open is not None:
             candle, session = self._open
-            if not self._grid.lacks(candle.open_time):
-                self._open = None
-            elif abs(now_ns - candle.ts_recv) > _CLOSING_NS:
+            if self._grid.lacks(candle.open_time) and abs(now_ns - candle.ts_recv) > _CLOSING_NS:
                 self._open = None
                 events += self._grid.skip_to(candle.open_time, candle, session)
         return events

@@ -21,7 +21,7 @@ def exchange(server: ToyServer | None = None, published: list[Any] | None = None
     fetch = Fetch("toy", {})
     found = published if published is not None else []
     around = Surroundings(
-        settings=chosen, messages=FAST, desk=toy_desk(found.extend), fetch=fetch.get, capture=None,
+        settings=chosen, messages=FAST, desk=toy_desk(found.extend), fetch=fetch.get,
     )  # fmt: skip
     connector = ToyConnector(chosen)
     return Exchange(connector, connector.parser, around, fetch, found.extend)

@@ -8,9 +8,10 @@ from attrs import define, field
 
 from jrr_core.counters import ExchangeCounters
 from jrr_core.coverage import EARLIER, STOPPED
+from jrr_core.desk import Desk
 from jrr_core.events import Backfilled, Connected, Disconnected, Gap, Message, Trade
 from jrr_core.frame import Frame
-from jrr_core.intake import Desk, Intake
+from jrr_core.intake import Intake
 from tests.toy import toy_desk
 
 ONE = Decimal(1)

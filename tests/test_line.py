@@ -65,7 +65,7 @@ def staged(server: ToyServer, wanted: tuple[Subscription, ...] = (X,), attempts:
         raise AssertionError("nothing is fetched here")
 
     around = Surroundings(
-        settings=chosen, messages=FAST, desk=toy_desk(events.extend, counters), fetch=fetch, capture=None,
+        settings=chosen, messages=FAST, desk=toy_desk(events.extend, counters), fetch=fetch,
     )  # fmt: skip
     line = Line(toy_plan(chosen, wanted), make_parser, around, Spacing(attempts))
     return Stage(line, server, counters, events, parsers)

@@ -23,6 +23,7 @@ from jrr_core.session import Session, Surroundings
 from jrr_core.silence import report_silence
 from jrr_core.stream import StreamBoard
 from jrr_core.subscription import Subscription
+from jrr_core.tape import Act, Begun, Ended, Sent, Unwanted, Wanted
 from jrr_core.transport import ConnectionLost
 from tests.toy import FAST, ToyParser, ToySettings, toy_desk, toy_plan, until
 
@@ -68,6 +69,7 @@ class Stage:
     events: list[Message] = field(factory=list)
     kept: list[tuple[str, str, str | bytes]] = field(factory=list)
     captured: list[Frame] = field(factory=list)
+    acts: list[Act] = field(factory=list)
     fetched: list[HttpGet] = field(factory=list)
     counters: ExchangeCounters = field(factory=ExchangeCounters)
     board: StreamBoard = field(factory=StreamBoard)
@@ -76,11 +78,20 @@ class Stage:
     def session(self, name: str = "s1") -> Session:
         around = Surroundings(
             settings=self.settings, messages=FAST,
-            desk=toy_desk(self.events.extend, self.counters, self.board, lambda *entry: self.kept.append(entry)),
-            fetch=self.fetch, capture=lambda session, frame: self.captured.append(frame),
+            desk=evolve(
+                toy_desk(self.events.extend, self.counters, self.board, lambda *entry: self.kept.append(entry)),
+                tape=self,
+            ),
+            fetch=self.fetch,
         )  # fmt: skip
         parser: Parser = self.parser
         return Session(name, toy_plan(self.settings, self.subscriptions), parser, around)
+
+    def frame(self, session: str, frame: Frame) -> None:
+        self.captured.append(frame)
+
+    def act(self, act: Act) -> None:
+        self.acts.append(act)
 
     async def fetch(self, request: HttpGet) -> Frame:
         self.fetched.append(request)
@@ -240,6 +251,27 @@ def test_a_native_stream_nobody_can_attribute_is_never_called_silent() -> None:
     session.feed("trade X 1", 1)
     assert ("odd@stream", "*") not in at.board.streams
     assert at.board.counts() == {"trade": 1}
+
+
+def test_the_tape_is_told_all_that_events_depend_on_in_order() -> None:
+    async def main() -> None:
+        at, pipe = stage(X, Y), Pipe()
+        session = at.session()
+        running = asyncio.ensure_future(session.run(pipe))
+        await until(lambda: len(pipe.sent) == 2)
+        session.unsubscribe((Y,))
+        await until(lambda: len(pipe.sent) == 3)
+        pipe.say(ConnectionLost("connection cut"))
+        await running
+        assert [type(act) for act in at.acts] == [Begun, Wanted, Sent, Sent, Unwanted, Sent, Ended]
+        begun, wanted, sent = at.acts[:3]
+        assert isinstance(begun, Begun)
+        assert isinstance(wanted, Wanted)
+        assert isinstance(sent, Sent)
+        assert begun.subscriptions == wanted.subscriptions == (X, Y)
+        assert sent.text == "sub trade X"
+
+    asyncio.run(main())
 
 
 def test_subscribe_messages_are_sent_and_every_stream_ends_with_the_connection() -> None:
@@ -533,7 +565,7 @@ def test_messages_are_spaced_within_the_limit() -> None:
         session = at.session()
         session._around = session_module.Surroundings(
             settings=at.settings, messages=type(FAST)(100, 1.0),
-            desk=toy_desk(at.events.extend, at.counters, at.board), fetch=at.fetch, capture=None,
+            desk=toy_desk(at.events.extend, at.counters, at.board), fetch=at.fetch,
         )  # fmt: skip
         began = time.monotonic()
         running = asyncio.ensure_future(session.run(pipe))

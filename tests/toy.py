@@ -24,11 +24,11 @@ from websockets.http11 import Response
 from jrr_core.connector import ExchangeSettings, Keepalive, Limits, Numbering, Rate, SessionPlan
 from jrr_core.continuity import Continuity
 from jrr_core.counters import ExchangeCounters, SinkCounters
+from jrr_core.desk import Desk
 from jrr_core.errors import ConfigError, ParseError, SinkRejected, SinkUnavailable
 from jrr_core.events import ALL_EVENTS, Gap, Message, Trade
 from jrr_core.frame import Acked, Frame, HttpGet, Refused, Request, Rotate, Send
 from jrr_core.instrument import Instrument
-from jrr_core.intake import Desk
 from jrr_core.setting import setting
 from jrr_core.sink import BatchPolicy, WriteResult
 from jrr_core.stream import StreamBoard

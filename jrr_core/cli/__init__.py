@@ -25,6 +25,7 @@ _COMMANDS = {
     "coverage": "Show what a store holds and what is missing.",
     "audit": "Compare stored rows with what the store says is missing.",
     "spool": "Show or store what waits on disk for a store.",
+    "digest": "Print a fingerprint of the stored rows.",
     "query": "Ask a store: trades, candles, books, what is missing.",
     "simulate": "Serve a simulated exchange.",
 }

@@ -3,42 +3,60 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 from attrs import asdict, evolve
 
 from ..builder import ManagerBuilder
+from ..capture import capture_files
 from ..config import Config
 from ..journal import set_up
 from ..quarantine import Quarantine
-from ..replay import Replay, numbering_of, parser_maker
+from ..replay import Replay, Sources, Window
 from .live import LiveLine, Rate
+from .moment import moments
 from .options import config_options, load_plugins, settings
 from .summary import events_line, frames_line, sink_line, verdict
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("captures", metavar="CAPTURE...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--exchange", metavar="NAME",
-              help="Exchange of lines `<receive ns> <JSON>`; of a capture by jrr, the only one to replay.")  # fmt: skip
+              help="Exchange of lines `<receive ns> <JSON>`; of captures by jrr, the only one to replay.")  # fmt: skip
+@click.option("--from", "since", metavar="TIME", help="Store what was received at this time and later.")
+@click.option("--to", "until", metavar="TIME", help="Store what was received before this time.")
+@click.option("--speed", type=click.FloatRange(0, min_open=True), metavar="N",
+              help="N times as fast as it was received; default: as fast as it can be read.")  # fmt: skip
 @config_options
 def replay(
-    file: Path, exchange: str | None, config_file: Path | None, plugins: str | None, overrides: tuple[str, ...]
+    captures: tuple[Path, ...],
+    exchange: str | None,
+    since: str | None,
+    until: str | None,
+    speed: float | None,
+    config_file: Path | None,
+    plugins: str | None,
+    overrides: tuple[str, ...],
 ) -> None:
-    """Run FILE, a capture or recorded lines, plain or gzip, through parsers and sinks.
+    """Run CAPTURE, files or the folder of capture.path, through parsers and sinks.
 
-    Replaying a file twice stores nothing twice. Exit code 1 if lines were
-    damaged, frames not understood, or events not stored.
+    Also lines of `<receive ns> <JSON>`, and either packed with gzip or zstd. A
+    capture gives the rows that the run stored; replaying it twice stores
+    nothing twice. Exit code 1 if lines were damaged, frames not understood, or
+    events not stored.
     """
     config = settings(config_file, plugins, overrides)
     set_up(config.log.format, config.log.level)
-    work = _replay(config, exchange)
+    files = capture_files(captures)
+    work = _replay(config, exchange, Window(*moments(since, until, time.time_ns())))
     live = LiveLine(sys.stderr) if sys.stderr is not None and sys.stderr.isatty() else None
     try:
-        asyncio.run(_run(work, file, exchange, live))
+        asyncio.run(_run(work.run(files, exchange, speed, _ticker(live))))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
@@ -49,19 +67,19 @@ def replay(
     sys.exit(1 if failings else 0)
 
 
-def _replay(config: Config, exchange: str | None) -> Replay:
+def _replay(config: Config, exchange: str | None, window: Window) -> Replay:
     loaded = load_plugins(config)
-    make_parser = parser_maker(loaded, config)
+    sources = Sources(loaded, config)
     if exchange is not None:
-        make_parser(exchange)
+        sources(exchange)
     # Sections of exchanges whose plugin is not among --plugins are of no concern to the sinks.
     sinks = ManagerBuilder(plugins=loaded, config=evolve(config, exchanges={})).sinks()
     quarantine = Quarantine(Path(config.run.quarantine), config.run.quarantine_max_bytes)
-    return Replay(sinks, make_parser, quarantine, numbering_of(loaded))
+    return Replay(sinks, sources, quarantine, window)
 
 
-async def _run(work: Replay, file: Path, exchange: str | None, live: LiveLine | None) -> None:
-    """Replay until done; SIGINT and SIGTERM end it with the sinks closed in order.
+async def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Work until done; SIGINT and SIGTERM end it with the sinks closed in order.
 
     SIGINT is ignored by what a script starts in the background, unless it is handled here.
     """
@@ -70,7 +88,7 @@ async def _run(work: Replay, file: Path, exchange: str | None, live: LiveLine | 
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError, RuntimeError):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    await work.run(file, exchange, _ticker(live))
+    await work
 
 
 def _ticker(live: LiveLine | None) -> Callable[[Replay, float], None]:
@@ -87,12 +105,12 @@ def _ticker(live: LiveLine | None) -> Callable[[Replay, float], None]:
 
 def _summary(work: Replay) -> list[str]:
     counts = work.counts
-    lines = [frames_line("file", asdict(counts, recurse=False))]
+    lines = [frames_line("capture", asdict(counts, recurse=False))]
     if counts.skipped:
         lines.append(f"  {counts.skipped:,} frames of other exchanges left out")
-    lines += [f"  line {damage.line}: {damage.reason}" for damage in counts.damages]
+    lines += [f"  {_one_line(damage)}" for damage in counts.damages]
     if counts.damaged > len(counts.damages):
-        lines.append(f"  and {counts.damaged - len(counts.damages):,} more damaged lines")
+        lines.append(f"  and {counts.damaged - len(counts.damages):,} more damages")
     lines += [f"  not understood: {_one_line(reason)}" for reason in counts.reasons]
     lines += [f"{exchange}: {events_line(events)}" for exchange, events in counts.events.items()]
     if counts.gaps:

@@ -136,13 +136,13 @@ def test_replay_tells_the_account_and_the_damage(configured: Path, jrr: Jrr) -> 
     result = jrr("replay", "lines.txt", "--exchange", "toy")
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        "file: 4 frames = 3 parsed + 0 control + 1 rejected",
-        "  line 4: neither a capture entry nor `<receive ns> <JSON>`",
+        "capture: 4 frames = 3 parsed + 0 control + 1 rejected",
+        "  lines.txt line 4: neither a capture entry nor `<receive ns> <JSON>`",
         "  not understood: parse_message raised JSONDecodeError('Expecting value: line 1 column 1 (char 0)')",
         "toy: trade 3",
         "shelf: 5 events = 5 written + 0 duplicate + 0 dropped",
         "lost or failed:",
-        "  1 damaged lines",
+        "  1 damaged lines or missing parts",
         "  1 frames not understood, kept in quarantine",
     ]
 
@@ -160,7 +160,7 @@ def test_replay_finds_the_exchange_outside_the_named_plugins(
     result = jrr("replay", "lines.txt", "--exchange", "other", "--plugins", "toy")
     assert (result.exit_code, result.stdout.splitlines()[0]) == (
         0,
-        "file: 1 frames = 0 parsed + 1 control + 0 rejected",
+        "capture: 1 frames = 0 parsed + 1 control + 0 rejected",
     )
 
 
@@ -174,7 +174,7 @@ def test_frames_of_other_exchanges_and_gaps_are_told(configured: Path, jrr: Jrr)
     result = jrr("replay", "caps", "--exchange", "toy")
     assert result.exit_code == 1
     assert "  1 frames of other exchanges left out" in result.stdout
-    assert "  and 2 more damaged lines" in result.stdout
+    assert "  and 2 more damages" in result.stdout
     assert "exchange 'other'" in jrr("replay", "caps").stderr
 
 

@@ -26,6 +26,7 @@ COMMANDS = [
     "coverage",
     "audit",
     "spool",
+    "digest",
     "query",
     "simulate",
 ]

@@ -1,6 +1,5 @@
 """`jrr run` over a real socket: collects, accounts, and ends with the code that says how it went."""
 
-import gzip
 import json
 import os
 import pty
@@ -11,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import Result
+
+from jrr_core.capture import read_capture
+from jrr_core.tape import Received
 
 Jrr = Callable[..., Result]
 
@@ -76,7 +78,8 @@ def test_json_logs_end_with_the_account(configured: Path, jrr: Jrr) -> None:
 def test_a_captured_run_replays_into_the_same_events(configured: Path, jrr: Jrr) -> None:
     assert jrr("run", "--subscribe", "toy:trade:BTCUSD", "--for", "0.4s", "--set", "capture.path=caps").exit_code == 0
     (file,) = (configured / "caps").iterdir()
-    assert len(gzip.decompress(file.read_bytes()).splitlines()) == 20
+    frames = [item for item in read_capture(file) if isinstance(item, Received) and item.session]
+    assert len(frames) == 20
     result = jrr("replay", str(file), "--set", "sinks.shelf.path=again.jsonl")
     assert result.exit_code == 0, result.output
     stored = (configured / "shelf.jsonl").read_text(), (configured / "again.jsonl").read_text()

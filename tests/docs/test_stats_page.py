@@ -10,6 +10,8 @@ from jrr_binance.simulator import SpotScript
 from jrr_sqlite import StorageConfig
 
 from jrr_core import ManagerBuilder, Message
+from jrr_core.capture import CaptureSettings
+from jrr_core.config import Config
 from jrr_core.testing.simulator import Simulator
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "stats.md").read_text("utf-8")
@@ -23,7 +25,9 @@ def stats(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 async def _collected(file: Path) -> dict[str, Any]:
     """Return the stats of a short run that has an exchange, a stream, a sink and a subscriber."""
     async with Simulator(SpotScript, rate=100) as simulator:
-        builder = ManagerBuilder(StorageConfig(path=str(file))).set_spool(path=str(file.with_name("spool")))
+        config = Config(capture=CaptureSettings(path=str(file.with_name("capture"))))
+        builder = ManagerBuilder(StorageConfig(path=str(file)), config=config)
+        builder.set_spool(path=str(file.with_name("spool")))
         builder.add_exchange("binance", ws_url=simulator.ws_url, rest_url=simulator.rest_url)
         manager = await builder.build()
         await manager.subscribe(["binance:trade:BTCUSDT"])
@@ -43,6 +47,10 @@ async def _collected(file: Path) -> dict[str, Any]:
 
 def test_keys_of_the_run_are_documented(stats: dict[str, Any]) -> None:
     assert _keys("The whole run") == set(stats)
+
+
+def test_keys_of_the_capture_are_documented(stats: dict[str, Any]) -> None:
+    assert _keys("capture") == set(stats["capture"])
 
 
 def test_keys_of_exchanges_are_documented(stats: dict[str, Any]) -> None:

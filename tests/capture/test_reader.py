@@ -1,37 +1,29 @@
 """Captures read back as they were written; whatever is wrong with a file is counted, not raised."""
 
 import gzip
-import json
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jrr_core.capture import Capture, CaptureSettings, read_capture
+from jrr_core.capture import read_capture
 from jrr_core.errors import ConfigError
 from jrr_core.frame import Frame
 from jrr_core.lines import Damage
+from jrr_core.tape import Received
 
 TS = 1_723_161_255_030_314_667
 LINES = [f'{TS + n} {{"n":{n}}}' for n in range(5)]
 
 
-def write(folder: Path, frames: list[tuple[str, Frame]], flush_s: float = 60.0) -> Path:
-    capture = Capture(CaptureSettings(path=str(folder), flush_s=flush_s))
-    for session, frame in frames:
-        capture.frame(session, frame)
-    capture.close()
-    assert (capture.kept, capture.lost) == (len(frames), 0)
-    return capture.file
-
-
 def frames_of(path: Path) -> list[tuple[str | None, Frame]]:
     found = []
     for item in read_capture(path, "x"):
-        assert not isinstance(item, Damage)
-        found.append(item)
+        assert isinstance(item, Received)
+        found.append((item.session, item.frame))
     return found
 
 
@@ -39,88 +31,14 @@ def damages_of(path: Path) -> list[tuple[int, str]]:
     return [(item.line, item.reason) for item in read_capture(path, "x") if isinstance(item, Damage)]
 
 
-frames = st.builds(
-    Frame,
-    exchange=st.text(max_size=5),
-    payload=st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.binary(max_size=40),
-    ts_recv=st.integers(1, 2**63 - 1),
-    tag=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
-    status=st.integers(100, 599),
-)
-
-
-@given(st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), frames), max_size=8))
-def test_what_is_captured_reads_back(
-    tmp_path_factory: pytest.TempPathFactory, captured: list[tuple[str, Frame]]
-) -> None:
-    assert frames_of(write(tmp_path_factory.mktemp("c"), captured)) == captured
-
-
-def test_captures_are_gzip_lines_that_people_can_read(tmp_path: Path) -> None:
-    file = write(tmp_path / "new" / "folder", [("s.1", Frame("x", b'{"a":1}', TS, "depth:BTC", 200))])
-    assert [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()] == [
-        {"ts": TS, "exchange": "x", "session": "s.1", "payload": '{"a":1}', "tag": "depth:BTC"}
-    ]
-
-
-def test_each_run_has_its_own_file(tmp_path: Path) -> None:
-    assert write(tmp_path, []) != write(tmp_path, [])
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_a_killed_run_leaves_a_file_that_reads_up_to_the_last_flush(tmp_path: Path) -> None:
-    capture = Capture(CaptureSettings(path=str(tmp_path), flush_s=0.01))
-    capture.frame("s", Frame("x", "one", TS))
-    capture.frame("s", Frame("x", "two", TS))
-    deadline = time.monotonic() + 5
-    while capture.kept < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    left = tmp_path / "left.gz"
-    left.write_bytes(capture.file.read_bytes())
-    capture.close()
-    found = list(read_capture(left))
-    assert [item[1].payload for item in found[:2] if not isinstance(item, Damage)] == ["one", "two"]
-    assert isinstance(found[2], Damage)
-    assert len(found) == 3
-
-
-def test_capturing_stops_at_its_size_and_says_what_it_lost(tmp_path: Path) -> None:
-    capture = Capture(CaptureSettings(path=str(tmp_path), flush_s=0.01, max_bytes=1))
-    capture.frame("s", Frame("x", "one", TS))
-    deadline = time.monotonic() + 5
-    while not capture.lost and time.monotonic() < deadline:
-        time.sleep(0.01)
-        capture.frame("s", Frame("x", "more", TS))
-    capture.close()
-    assert capture.lost >= 1
-    assert len(frames_of(capture.file)) == capture.kept
-
-
-def test_a_folder_that_cannot_be_made_is_the_users_to_change(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"capture\.path: cannot write .*choose another folder"):
-        Capture(CaptureSettings(path=str(tmp_path / "file" / "below")))
-
-
-def test_a_full_disk_stops_capturing_and_nothing_else() -> None:
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("this system has no /dev/full")
-    capture = Capture(CaptureSettings(path="/tmp", flush_s=60.0))
-    capture.file.unlink()
-    capture._out.close()
-    capture._out = full.open("wb")
-    capture.frame("s", Frame("x", "one", TS))
-    capture.close()
-    assert capture.kept == 0
-
-
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, zstandard.compress])
 @pytest.mark.parametrize("end", ["\n", ""])
-def test_plain_lines_are_known_by_content_not_by_name(tmp_path: Path, packed: bool, end: str) -> None:
+def test_plain_lines_are_known_by_content_not_by_name(
+    tmp_path: Path, packed: Callable[[bytes], bytes], end: str
+) -> None:
     data = ("\r\n".join(LINES) + end).encode()
     file = tmp_path / "named.csv"
-    file.write_bytes(gzip.compress(data) if packed else data)
+    file.write_bytes(packed(data))
     assert frames_of(file) == [(None, Frame("x", f'{{"n":{n}}}', TS + n)) for n in range(5)]
 
 
@@ -177,9 +95,62 @@ def test_a_truncated_gzip_gives_what_is_whole_and_one_damage(tmp_path: Path) -> 
     found = list(read_capture(file, "x"))
     assert isinstance(found[-1], Damage)
     assert "ends inside its gzip stream" in found[-1].reason
-    assert [item[1].ts_recv - TS for item in found[:-1] if not isinstance(item, Damage)] == list(range(len(found) - 1))
+    assert numbers_of(file) == list(range(len(found) - 1))
     assert found[-1].line == len(found)
     assert len(found) > 1_000
+
+
+def pieces() -> list[bytes]:
+    """Lines in zstd frames of a hundred each, with checksums."""
+    packer = zstandard.ZstdCompressor(write_checksum=True)
+    lines = [f'{TS + n} {{"n":{n * n * 7919}}}\n' for n in range(500)]
+    return [packer.compress("".join(lines[at : at + 100]).encode()) for at in range(0, 500, 100)]
+
+
+def numbers_of(path: Path) -> list[int]:
+    return [item.frame.ts_recv - TS for item in read_capture(path, "x") if isinstance(item, Received)]
+
+
+def test_a_damaged_piece_of_zstd_costs_only_itself(tmp_path: Path) -> None:
+    whole = pieces()
+    broken = bytearray(whole[2])
+    broken[len(broken) // 2] ^= 0x10
+    file = tmp_path / "f"
+    file.write_bytes(b"".join([*whole[:2], bytes(broken), *whole[3:]]))
+    assert numbers_of(file) == [*range(200), *range(300, 500)]
+    ((_, reason),) = damages_of(file)
+    assert "a piece of the zstd stream is damaged and left out" in reason
+
+
+def test_a_wrong_digit_behind_a_right_packing_is_noticed(tmp_path: Path) -> None:
+    """A flipped bit that still unpacks must not become a price: the checksum of its piece tells."""
+    stored = zstandard.ZstdCompressor(level=1, write_checksum=True).compress(f'{TS} {{"p":"61837.63"}}\n'.encode())
+    at = stored.index(b"61837")
+    file = tmp_path / "f"
+    file.write_bytes(stored[:at] + b"71837" + stored[at + 5 :])
+    assert numbers_of(file) == []
+    assert len(damages_of(file)) == 1
+
+
+def test_a_zstd_stream_that_is_cut_off_reads_up_to_there(tmp_path: Path) -> None:
+    whole = pieces()
+    file = tmp_path / "f"
+    file.write_bytes(b"".join(whole[:2]) + whole[2][:-20])
+    assert numbers_of(file)[:200] == list(range(200))
+    assert "ends inside its zstd stream" in damages_of(file)[-1][1]
+
+
+def test_a_zstd_frame_may_begin_anywhere_in_what_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = pieces()
+    broken = bytearray(whole[1])
+    broken[30:60] = b"\0" * 30
+    file = tmp_path / "f"
+    file.write_bytes(b"".join([whole[0], bytes(broken), *whole[2:]]))
+    for chunk in (1, 3, 7, 64, 1000):
+        monkeypatch.setattr("jrr_core.lines._CHUNK", max(chunk, 4))
+        assert numbers_of(file) == [*range(100), *range(200, 500)]
 
 
 def test_a_wrong_checksum_costs_no_line(tmp_path: Path) -> None:
@@ -199,7 +170,7 @@ def test_lines_before_a_flipped_bit_are_read(tmp_path: Path) -> None:
     file.write_bytes(damaged)
     found = list(read_capture(file, "x"))
     assert len(found) > 1_000
-    assert all(not isinstance(item, Damage) and item[1].ts_recv == TS + n for n, item in enumerate(found[:1_000]))
+    assert numbers_of(file)[:1_000] == list(range(1_000))
     assert isinstance(found[-1], Damage)
 
 
@@ -211,16 +182,15 @@ def test_behind_a_line_too_long_the_rest_is_read(tmp_path: Path, monkeypatch: py
     assert sum(not isinstance(item, Damage) for item in read_capture(file, "x")) == 5
 
 
-@given(st.binary(max_size=200), st.integers(0, 400), st.booleans())
+@given(st.binary(max_size=200), st.integers(0, 400), st.sampled_from([bytes, gzip.compress, zstandard.compress]))
 def test_any_bytes_give_frames_or_damage(
-    tmp_path_factory: pytest.TempPathFactory, noise: bytes, where: int, packed: bool
+    tmp_path_factory: pytest.TempPathFactory, noise: bytes, where: int, packed: Callable[[bytes], bytes]
 ) -> None:
-    data = "\n".join(LINES).encode()
-    data = gzip.compress(data) if packed else data
+    data = packed("\n".join(LINES).encode())
     file = tmp_path_factory.mktemp("c") / "f"
     file.write_bytes(data[:where] + noise + data[where:])
     for item in read_capture(file, "x"):
-        assert isinstance(item, Damage) or isinstance(item[1], Frame)
+        assert isinstance(item, (Damage, Received))
 
 
 def test_what_the_user_must_change_is_a_config_error(tmp_path: Path) -> None:
