@@ -125,6 +125,10 @@ class _CallingParser:
         self.requests: list[Request] = []
         self._connector = connector
 
+    def extend(self, wanted: Sequence[Subscription]) -> bool:
+        """Read further streams: frames tell `parse_message` of themselves what they mean."""
+        return True
+
     def receive(self, frame: Frame) -> Sequence[Message]:
         """Return what `parse_message` makes of the frame; whatever it raises becomes ParseError."""
         try:

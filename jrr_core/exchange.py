@@ -11,6 +11,7 @@ from typing import Any
 from attrs import evolve
 
 from .backoff import Backoff
+from .bundle import Bundle
 from .connector import Connector, SessionPlan
 from .errors import ConfigError, JrrError, ParseError
 from .events import Gap
@@ -22,9 +23,11 @@ from .line import Line
 from .pace import Spacing
 from .parser import Parser
 from .session import Surroundings
+from .shard import Shard
 from .sink import StreamKey
 from .subscription import Subscription
 from .tape import LISTING
+from .wishes import Wishes
 
 # Patterns wait for the list of instruments: once it can be had again, they wait no longer than this.
 _LIST_CAP_S = 10.0
@@ -40,16 +43,22 @@ class Exchange:
         around: Surroundings,
         fetch: Fetch,
         publish: Callable[[Sequence[Any]], None],
+        shard: Shard = Shard(),  # noqa: B008 - frozen
     ) -> None:
-        """`publish` takes the instruments found; `around` is what every session of the exchange is wired to."""
+        """`publish` takes the instruments found; `around` is what every session of the exchange is wired to.
+
+        Of what is subscribed only the part in `shard` is carried.
+        """
         self.name = connector.exchange
         self.connector = connector
         self.around = around
         self.instruments: Instruments | None = None
+        self.wishes = Wishes()
         self.wanted: dict[str, Subscription] = {}
         self.unresolved: list[Subscription] = []
         self.unchecked: list[Subscription] = []
-        self.lines: list[Line] = []
+        self.bundles: list[Bundle] = []
+        self._shard = shard
         self._fetch = fetch
         self._publish = publish
         self._make_parser = make_parser
@@ -57,31 +66,54 @@ class Exchange:
         self._plans = 0
         self._unreachable = ""
 
+    @property
+    def lines(self) -> Sequence[Line]:
+        """The lines that carry what is wanted."""
+        return [line for bundle in self.bundles for line in bundle.lines]
+
+    async def check(self, wanted: Iterable[Subscription]) -> None:
+        """Raise ConfigError naming what `subscribe` would refuse; change nothing."""
+        wanted = list(wanted)
+        await self._try_list(wanted)
+        streams, _ = self._resolve(wanted)
+        self._planned(self._new([s for found in streams.values() for s in found]))
+
     async def subscribe(self, wanted: Iterable[Subscription]) -> Sequence[Line]:
         """Resolve and plan `wanted`; return the new lines for the caller to run.
 
+        Streams join the connections there are where limits and parsers allow.
         Symbols are checked against the exchange's list where it can be had.
         Where it cannot, symbols are taken as written and noted in `unchecked`,
         patterns wait in `unresolved`, both for `resolve_later`. Raises
         ConfigError naming what the exchange does not have.
         """
         wanted = list(wanted)
-        if self.instruments is None and wanted:
-            try:
-                await self.load_instruments()
-            except (FetchFailed, ParseError) as failure:
-                self._unreachable = str(failure)
-                say(logging.WARNING, "instruments_unreachable",
-                    f"{self.name}: {failure}; symbols are taken as written until its instruments can be read",
-                    exchange=self.name, reason=str(failure))  # fmt: skip
-        waiting = list(self.unresolved)
-        try:
-            lines = self._plan(self._resolve(wanted))
-        except JrrError:
-            self.unresolved = waiting
-            raise
+        await self._try_list(wanted)
+        before = set(self.wanted)
+        lines = self._take(wanted)
         if self.instruments is None:
-            self.unchecked += dict.fromkeys([s for line in lines for s in line.plan.subscriptions])
+            self.unchecked += [s for name, s in self.wanted.items() if name not in before]
+        return lines
+
+    async def _try_list(self, wanted: Sequence[Subscription]) -> None:
+        """Read the list of instruments unless it is there or nothing is wanted; say so where it cannot be had."""
+        if self.instruments is not None or not wanted:
+            return
+        try:
+            await self.load_instruments()
+        except (FetchFailed, ParseError) as failure:
+            self._unreachable = str(failure)
+            say(logging.WARNING, "instruments_unreachable",
+                f"{self.name}: {failure}; symbols are taken as written until its instruments can be read",
+                exchange=self.name, reason=str(failure))  # fmt: skip
+
+    def _take(self, wanted: Sequence[Subscription]) -> Sequence[Line]:
+        """Carry what can be resolved and let the rest wait; return the new lines. Changes nothing where it raises."""
+        streams, waiting = self._resolve(wanted)
+        lines = self.carry([s for found in streams.values() for s in found])
+        for wish, found in streams.items():
+            self.wishes.add(wish, [self._known(s) or s for s in found])
+        self.unresolved += [s for s in waiting if s not in self.unresolved]
         return lines
 
     def resume(self, points: Mapping[StreamKey, int]) -> None:
@@ -114,7 +146,7 @@ class Exchange:
             end(line)
         for subscription in waiting:
             try:
-                for line in self._plan(self._resolve([subscription])):
+                for line in self._take([subscription]):
                     run(line)
             except JrrError as error:
                 self.around.desk.counters.refused += 1
@@ -140,24 +172,35 @@ class Exchange:
         """Drop streams; return the lines that carry nothing any more, for the caller to end.
 
         Streams are named as they were subscribed, or by any other name of
-        their symbol. Raises ConfigError for one that is not subscribed, and
-        drops nothing then.
+        their symbol; a pattern drops all that fits. Raises ConfigError for
+        one that is not subscribed, and drops nothing then.
         """
-        gone, waiting = [], []
+        gone, named = [], []
         for subscription in unwanted:
             carried = self._carried(subscription)
-            if not carried and subscription not in self.unresolved:
+            if not carried and subscription not in self.unresolved and subscription not in self.wishes:
                 raise self._not_subscribed(subscription)
             gone += carried
-            waiting.append(subscription)
-        self.unresolved = [s for s in self.unresolved if s not in waiting]
-        for line in self.lines:
-            if any(s in gone for s in line.plan.subscriptions):
-                line.unsubscribe(gone)
+            named.append(subscription)
+        self.unresolved = [s for s in self.unresolved if s not in named]
+        self.wishes.drop(named, gone)
+        return self.drop(gone)
+
+    def retract(self, wishes: Sequence[Subscription]) -> Sequence[Line]:
+        """Take back wishes as they were written; drop, as `unsubscribe` does, what no other wish stands for."""
+        self.unresolved = [s for s in self.unresolved if s not in wishes]
+        return self.drop(self.wishes.retract(wishes))
+
+    def drop(self, streams: Iterable[Subscription]) -> Sequence[Line]:
+        """Carry these no more, as far as they are carried; return the lines left with nothing, to be ended."""
+        gone = [known for known in map(self._known, streams) if known is not None]
+        for bundle in self.bundles:
+            if any(s in gone for s in bundle.plan.subscriptions):
+                bundle.unsubscribe(gone)
         for subscription in gone:
             self.wanted.pop(str(subscription), None)
         empty = [line for line in self.lines if not line.plan.subscriptions]
-        self.lines = [line for line in self.lines if line.plan.subscriptions]
+        self.bundles = [bundle for bundle in self.bundles if bundle.plan.subscriptions]
         return empty
 
     def _carried(self, subscription: Subscription) -> list[Subscription]:
@@ -177,39 +220,77 @@ class Exchange:
         """Return the subscription as planned; a native one is known by the name the user wrote."""
         return self.wanted.get(str(subscription))
 
-    def _resolve(self, wanted: Iterable[Subscription]) -> list[Subscription]:
-        """Return the subscriptions with native symbols, patterns expanded."""
-        found: list[Subscription] = []
+    def _resolve(
+        self, wanted: Iterable[Subscription]
+    ) -> tuple[dict[Subscription, Sequence[Subscription]], Sequence[Subscription]]:
+        """Return each of `wanted` with its streams, symbols native and patterns expanded, and those that must wait."""
+        found: dict[Subscription, Sequence[Subscription]] = {}
+        waiting: list[Subscription] = []
         for subscription in wanted:
             if subscription.native is not None or (self.instruments is not None and not len(self.instruments)):
                 self._refuse_pattern(subscription)
-                found.append(subscription)
+                found[subscription] = (subscription,)
             elif self.instruments is not None:
                 symbols = self.instruments.resolve(subscription.symbol)
-                found += [Subscription(self.name, subscription.channel, symbol) for symbol in symbols]
-            elif "*" in subscription.symbol or "?" in subscription.symbol:
-                self.unresolved.append(subscription)
+                found[subscription] = [Subscription(self.name, subscription.channel, symbol) for symbol in symbols]
+            elif subscription.is_pattern or self._shard.count > 1:
+                # Which part a symbol is in, its native name alone tells.
+                waiting.append(subscription)
             else:
-                found.append(subscription)
-        return found
+                found[subscription] = (subscription,)
+        return found, waiting
 
     def _refuse_pattern(self, subscription: Subscription) -> None:
-        if subscription.native is None and "*" in subscription.symbol:
+        if subscription.is_pattern:
             raise ConfigError(f"{subscription}: {self.name} lists no instruments, so write out each symbol")
 
-    def _plan(self, resolved: Sequence[Subscription]) -> Sequence[Line]:
-        """Turn new subscriptions into lines; those already carried are left alone."""
-        fresh = [s for s in dict.fromkeys(resolved) if self._known(s) is None]
-        plans = asked(self.name, self.connector.sessions, fresh) if fresh else ()
+    def _new(self, streams: Iterable[Subscription]) -> Sequence[Subscription]:
+        """Return those of this shard that are not carried yet."""
+        fresh = [s for s in dict.fromkeys(streams) if self._known(s) is None]
+        if self._shard.count == 1:
+            return fresh
+        # The symbol behind the exchange's own stream name is the connector's to tell.
+        described = dict.fromkeys(s for plan in self._planned(fresh) for s in plan.subscriptions)
+        return [s for s in described if self._shard.has(s)]
+
+    def _planned(self, streams: Sequence[Subscription]) -> Sequence[SessionPlan]:
+        """Return the connector's plans, checked; raises ConfigError."""
+        plans = asked(self.name, self.connector.sessions, streams) if streams else ()
         self._check(plans)
-        lines = []
+        return plans
+
+    def carry(self, streams: Iterable[Subscription]) -> Sequence[Line]:
+        """Put streams on the connections with room for them, the rest on new lines; return these.
+
+        Those already carried are left alone. Changes nothing where it raises ConfigError.
+        """
+        fresh = self._new(streams)
+        plans = self._planned(fresh)
+        rest = fresh
+        for bundle in self.bundles:
+            if rest and bundle.extending:
+                together = self._planned([*bundle.plan.subscriptions, *rest])
+                joining = bundle.room_for(together)
+                if joining and bundle.subscribe(joining):
+                    rest = self._left(rest, joining)
+        return self._open(plans if rest is fresh else self._planned(rest))
+
+    def _left(self, streams: Sequence[Subscription], joined: Sequence[Subscription]) -> Sequence[Subscription]:
+        self.wanted.update({str(s): s for s in joined})
+        return [s for s in streams if self._known(s) is None]
+
+    def _open(self, plans: Sequence[SessionPlan]) -> Sequence[Line]:
+        """Make the lines of new plans."""
+        opened: list[Line] = []
         for plan in plans:
-            for subscription in plan.subscriptions:
-                self.wanted[str(subscription)] = subscription
-            for _ in range(self.around.settings.redundancy):
-                lines.append(Line(self._uniquely_named(plan), self._make_parser, self.around, self._attempts))
-        self.lines += lines
-        return lines
+            self.wanted.update({str(s): s for s in plan.subscriptions})
+            twins = [
+                Line(self._uniquely_named(plan), self._make_parser, self.around, self._attempts)
+                for _ in range(self.around.settings.redundancy)
+            ]
+            self.bundles.append(Bundle(twins))
+            opened += twins
+        return opened
 
     def _uniquely_named(self, plan: SessionPlan) -> SessionPlan:
         """Number plans over the whole run: a later subscribe() makes plans named like the first ones."""

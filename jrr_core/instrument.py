@@ -58,6 +58,14 @@ class Instruments:
     def __len__(self) -> int:
         return len(self.by_symbol)
 
+    def matching(self, pattern: str) -> Sequence[str]:
+        """Return the native symbols of the active instruments that a pattern fits, sorted; none may be."""
+        return sorted(
+            item.symbol
+            for item in self.by_symbol.values()
+            if item.active and (fnmatchcase(item.symbol, pattern) or fnmatchcase(item.canonical, pattern))
+        )
+
     def resolve(self, symbol: str) -> Sequence[str]:
         """Return the native symbols that `symbol` means: itself, its canonical name, or a `*` pattern's matches.
 
@@ -65,17 +73,13 @@ class Instruments:
         nearest names when nothing matches.
         """
         if "*" in symbol or "?" in symbol:
-            found = [
-                item.symbol
-                for item in self.by_symbol.values()
-                if item.active and (fnmatchcase(item.symbol, symbol) or fnmatchcase(item.canonical, symbol))
-            ]
+            found = self.matching(symbol)
             if not found:
                 raise ConfigError(
                     f"{self.exchange}: no active instrument matches {symbol!r}; "
                     f"`jrr instruments {self.exchange}` lists them"
                 )
-            return sorted(found)
+            return found
         if symbol in self.by_symbol:
             return (symbol,)
         upper = symbol.upper()

@@ -14,7 +14,7 @@ from .errors import ParseError
 from .events import Candle, Connected, Disconnected, FundingRate, Message, StreamEvent, Trade
 from .frame import Absent, Acked, Frame, Hole, Request
 from .journal import say_seldom
-from .parser import Parser, Refilling
+from .parser import Extending, Parser, Refilling
 from .stream import Stream
 from .subscription import Subscription
 from .tape import Ended, Looked, Unwanted, Wanted
@@ -30,7 +30,8 @@ _MOST_LATE_NS = 10 * 10**9
 class Intake:
     """One connection's way in.
 
-    `live` are the streams it has delivered, by (channel, symbol);
+    `live` are the streams it has delivered, by (channel, symbol); `begun` is
+    whether any have been asked for;
     `last_recv_ns` is when its last frame came, answers to requests aside.
     """
 
@@ -49,6 +50,12 @@ class Intake:
         self._latest: Message | None = None
         self._desk = desk
         self._wanted: list[Subscription] = []
+        self.begun = False
+
+    @property
+    def extending(self) -> bool:
+        """Whether its parser can take on further streams."""
+        return isinstance(self.parser, Extending)
 
     def take(self, frame: Frame) -> bool:
         """Parse a frame, publish what it means and hand on what the parser asks; return whether it meant anything."""
@@ -70,11 +77,20 @@ class Intake:
         """Take note that these streams have been asked for."""
         if self._desk.tape is not None:
             self._desk.tape.act(Wanted(self._desk.exchange, self.name, now_ns, tuple(wanted)))
+        self.begun = True
         self._wanted += wanted
         for subscription in wanted:
             # Where a connector cannot tell what a native stream carries, no event could ever be laid to it.
             if subscription.channel != subscription.native:
                 self._desk.board.expect(subscription.channel, subscription.symbol, now_ns)
+
+    def extend(self, added: Sequence[Subscription], now_ns: int) -> bool:
+        """Have the parser read these streams too, and expect them as the others; False where it cannot."""
+        if not isinstance(self.parser, Extending) or not self.parser.extend(added):
+            return False
+        if self.begun:
+            self.expect(added, now_ns)
+        return True
 
     def forget(self, unwanted: Sequence[Subscription], now_ns: int) -> None:
         """Say that streams ended here because nobody wants them any more; two may be of one channel and symbol."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from secrets import token_hex
 
 from attrs import evolve
 
@@ -11,6 +12,7 @@ from .backoff import Backoff
 from .connector import SessionPlan
 from .coverage import ROTATED
 from .errors import ConfigError, JrrError, PluginError
+from .interview import asked
 from .journal import say
 from .pace import Spacing
 from .parser import Parser
@@ -49,7 +51,8 @@ class Line:
         self._backoff = Backoff()
         self._knocks = Backoff(cap_s=_KNOCK_CAP_S)
         self._number = 0
-        self._run_id = f"{time.time_ns() // 1_000_000_000:x}"
+        # Stores tell connections apart by name, also those of several collectors that began in the same second.
+        self._run_id = f"{time.time_ns() // 1_000_000_000:x}{token_hex(2)}"
 
     async def run(self) -> None:
         """Connect, reconnect, renew; returns only by cancellation.
@@ -80,6 +83,27 @@ class Line:
                     group.create_task(self._hand_over(session, ended))
                 else:
                     await self._recover(session, ended.result())
+
+    @property
+    def extending(self) -> bool:
+        """Whether it can take on further streams; while no connection stands it can."""
+        return all(session.extending for session in self.sessions)
+
+    def subscribe(self, added: Sequence[Subscription]) -> bool:
+        """Add streams to the plan and to the live connections; False, with nothing changed, where these cannot.
+
+        They are within the exchange's limits together with those carried.
+        Raises PluginError for a connector that fails at it.
+        """
+        plan, exchange = evolve(self.plan, subscriptions=(*self.plan.subscriptions, *added)), self.plan.exchange
+        able = [session for session in self.sessions if asked(exchange, session.extend, plan, added)]
+        if self.sessions and not able:
+            return False
+        self.plan = plan
+        for session in self.sessions.difference(able):
+            # Its twin could: a successor, made from the new plan, will.
+            session.rotate("further streams")
+        return True
 
     def unsubscribe(self, unwanted: Sequence[Subscription]) -> None:
         """Drop streams from the plan and from the live connections."""
@@ -115,7 +139,9 @@ class Line:
         counters = self._around.desk.counters
         counters.connections += 1
         name = f"{self.plan.name}.{self._run_id}.{self._number}"
-        return Session(name, self.plan, self._parser(), self._around)
+        session = Session(name, self.plan, self._parser(), self._around)
+        self.sessions.add(session)
+        return session
 
     def _parser(self) -> Parser:
         try:
@@ -126,7 +152,6 @@ class Line:
             raise PluginError(f"{self.plan.exchange}: its connector could not make a parser: {error!r}") from error
 
     async def _live(self, session: Session, socket: Socket) -> str:
-        self.sessions.add(session)
         say(logging.INFO, "connected", f"{session.name}: connected, {len(self.plan.subscriptions)} streams",
             session=session.name, streams=len(self.plan.subscriptions))  # fmt: skip
         try:

@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from .events import Message
 from .frame import Frame, Hole, Request
+from .subscription import Subscription
 
 
 class Parser(Protocol):
@@ -36,4 +37,21 @@ class Refilling(Protocol):
         and give the events missing, in any order, others of the same stream
         among them. What the exchange turns out not to have is said by an
         `Absent` request. The same hole may be asked for again.
+        """
+
+
+@runtime_checkable
+class Extending(Protocol):
+    """A parser whose connection may take on streams while it lives: the other optional half of a Parser.
+
+    Without it streams that are subscribed later get connections of their own.
+    """
+
+    def extend(self, wanted: Sequence[Subscription]) -> bool:
+        """Read these streams too, from the next frame on; they are asked for after this returns.
+
+        `wanted` are as plans have them, new to the connection, and within its
+        limits. False, with nothing changed, where one of them could not begin
+        without disturbing a stream that is read already; they then get a
+        connection of their own.
         """

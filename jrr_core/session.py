@@ -72,6 +72,11 @@ class Session:
         self._errands: set[asyncio.Task[None]] = set()
 
     @property
+    def extending(self) -> bool:
+        """Whether it can take on further streams."""
+        return self._intake.extending
+
+    @property
     def live(self) -> dict[tuple[str, str], Stream]:
         """The streams it delivers, by (channel, symbol)."""
         return self._intake.live
@@ -134,8 +139,20 @@ class Session:
     def subscribe(self, wanted: Sequence[Subscription]) -> None:
         """Ask the exchange for these streams."""
         self._intake.expect(wanted, time.time_ns())
+        self._ask(wanted)
+
+    def _ask(self, wanted: Sequence[Subscription]) -> None:
         for message in self.plan.subscribe(wanted):
             self._outbox.put_nowait(message)
+
+    def extend(self, plan: SessionPlan, added: Sequence[Subscription]) -> bool:
+        """Carry `plan`, its own with `added`, from here on; False, with nothing changed, where its parser cannot."""
+        if not self._intake.extend(added, time.time_ns()):
+            return False
+        self.plan = plan
+        if self._intake.begun:
+            self._ask(added)
+        return True
 
     def unsubscribe(self, unwanted: Sequence[Subscription]) -> None:
         """Ask the exchange to stop these streams, and say that they ended here."""

@@ -49,6 +49,11 @@ class Subscription:
             )
         return cls.of(exchange, rest)
 
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it stands for every symbol that fits, by the exchange's list."""
+        return self.native is None and ("*" in self.symbol or "?" in self.symbol)
+
     @classmethod
     def of(cls, exchange: str, stream: str) -> "Subscription":
         """Read the part behind the exchange: `channel:symbol`, or the exchange's own stream name.

@@ -232,11 +232,13 @@ def test_a_pattern_that_waits_for_the_list_is_dropped_as_it_was_written() -> Non
     asyncio.run(main())
 
 
-def test_lines_of_later_subscriptions_have_names_of_their_own() -> None:
+def test_later_streams_join_a_line_that_has_not_connected_and_twin_lines_have_names_of_their_own() -> None:
     async def main() -> None:
-        at = exchange()
-        await at.subscribe(wanted("trade:X"))
-        await at.subscribe(wanted("trade:Y"))
-        assert len({line.plan.name for line in at.lines}) == 2
+        at = exchange(redundancy=2)
+        first = await at.subscribe(wanted("trade:X"))
+        assert await at.subscribe(wanted("trade:Y")) == []
+        assert [symbols([line]) for line in at.lines] == [["X", "Y"], ["X", "Y"]]
+        assert list(at.lines) == list(first)
+        assert len({line.plan.name for line in first}) == 2
 
     asyncio.run(main())

@@ -19,14 +19,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "hookspecs", "sequence", "book_stream", "buffer", "bus", "backfill", "backoff", "continuity", "counters",
         "coverage", "desk", "endpoints", "holes", "intake", "journal", "ladder", "lead", "lines", "network", "numbered",
-        "packing", "pace", "pages", "quarantine", "rates", "resync", "rising", "seeded_book", "segment", "silence",
-        "stream", "structure", "tape", "timelines", "track", "tracks", "unhealed", "vigil",
-        "wanted_topics", "wire",
+        "packing", "pace", "pages", "quarantine", "rates", "resync", "rising", "seeded_book", "segment", "shard",
+        "silence", "stream", "structure", "tape", "timelines", "track", "tracks", "unhealed", "vigil",
+        "wanted_topics", "wire", "wishes",
     ),
     ("transport", "session", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture",
      "interview", "plan", "stocktake", "audit", "digest"),
     ("loading", "plugins", "config", "base_connector", "line"),
-    ("exchange", "account", "crew", "manager", "builder", "replay", "scaffold"),
+    ("exchange", "account", "bundle", "crew", "manager", "builder", "replay", "scaffold"),
     ("cli",),
 )  # fmt: skip
 
@@ -56,6 +56,7 @@ WITHIN = {
     "drain": {"spool", "spooler"},
     "account": {"exchange"},
     "crew": {"exchange"},
+    "exchange": {"bundle"},
     "manager": {"account", "crew", "exchange"},
     "builder": {"exchange", "manager"},
 }

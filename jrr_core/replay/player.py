@@ -118,7 +118,8 @@ class Player:
             return
         match act:
             case Wanted(_, _, ts, subscriptions):
-                session.intake.expect(subscriptions, ts)
+                # The parser was made for the first ones; any others joined while it lived.
+                (session.intake.extend if session.intake.begun else session.intake.expect)(subscriptions, ts)
             case Unwanted(_, _, ts, subscriptions):
                 session.intake.forget(subscriptions, ts)
             case Looked(_, _, ts):

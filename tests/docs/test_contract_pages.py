@@ -11,7 +11,7 @@ import pytest
 from jrr_core import errors, frame, hookspecs
 from jrr_core.connector import Connector, ListsInPages, SessionPlan
 from jrr_core.errors import JrrError
-from jrr_core.parser import Parser, Refilling
+from jrr_core.parser import Extending, Parser, Refilling
 from jrr_core.sink import BatchPolicy, ResumableSink, Sink
 from jrr_core.store import QueryStore, Store
 from jrr_core.subscriber import Subscriber
@@ -21,7 +21,7 @@ from jrr_core.volume import Measurable
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "plugins"
 CONTRACTS: dict[str, tuple[type, ...]] = {
     "connectors": (Connector, ListsInPages),
-    "parsers": (Parser, Refilling),
+    "parsers": (Parser, Refilling, Extending),
     "sinks": (Sink, ResumableSink, Store, QueryStore, Measurable),
     "subscribers": (Subscriber,),
     "simulators": (Script, Peer, HearsPings, Heals),

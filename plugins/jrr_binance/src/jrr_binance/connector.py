@@ -190,12 +190,17 @@ class _Connector:
 
     def parser(self, subscriptions: Sequence[Subscription] | None) -> Parser:
         """Return a fresh parser for a connection with these streams; None takes every stream (replay)."""
-        wanted = None
-        if subscriptions is not None:
-            wanted = [(subscription, self.stream_of(subscription)) for subscription in subscriptions]
         settings = self.settings
         history_url = getattr(settings, "history_url", "") or self.product.history_url_beside(settings.rest_url)
-        return Parser(self.product, wanted, settings.rest_url, settings.depth_limit, self._poll_s, history_url)
+        return Parser(
+            self.product,
+            subscriptions,
+            self.stream_of,
+            settings.rest_url,
+            settings.depth_limit,
+            self._poll_s,
+            history_url,
+        )
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         """Return the one GET that lists all symbols."""

@@ -97,14 +97,16 @@ class Parser:
     def __init__(
         self,
         product: Product,
-        wanted: Sequence[tuple[Subscription, Stream]] | None,
+        wanted: Sequence[Subscription] | None,
+        stream_of: Callable[[Subscription], Stream],
         rest_url: str,
         depth_limit: int,
         open_interest_s: float = 60.0,
         history_url: str = "",
     ) -> None:
-        """Take the subscriptions and their streams; None (replay) takes every stream and asks for nothing.
+        """Take the subscriptions; None (replay) takes every stream and asks for nothing.
 
+        `stream_of` names the stream that carries a subscription.
         `open_interest_s` is how often each symbol's open interest is polled,
         `history_url` the address that serves old trades, `rest_url` if empty.
         """
@@ -130,8 +132,8 @@ class Parser:
             "markPrice": self._mark,
             "forceOrder": self._liquidation,
         }
-        for subscription, stream in wanted or ():
-            self._expect(subscription, stream)
+        self._stream_of = stream_of
+        self.extend(wanted or ())
 
     def _ask(self, request: Request) -> None:
         self.requests.append(request)
@@ -156,6 +158,15 @@ class Parser:
     def refill(self, hole: Hole) -> bool:
         """Ask for trades, candles or settled funding rates that are missing; False where Binance has no way to them."""
         return self._backfill.refill(hole)
+
+    def extend(self, wanted: Sequence[Subscription]) -> bool:
+        """Read these streams too, by a wider route where one is read already; False for a book begun before."""
+        found = [(subscription, self._stream_of(subscription)) for subscription in wanted]
+        if any(stream.payload == "depth" and stream.name in self._routes for _, stream in found):
+            return False
+        for subscription, stream in found:
+            self._expect(subscription, stream)
+        return True
 
     # Routing. A stream carries several channels at times (mark price and funding), and one channel
     # several streams (trade and aggTrade); routes are made once, so a frame costs one look-up.

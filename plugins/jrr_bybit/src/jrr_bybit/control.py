@@ -20,21 +20,18 @@ _words = re.compile(r"[A-Za-z0-9_.-]+").findall
 
 
 class Requests:
-    """What one connection has asked for and waits for; `ask` takes what follows from an answer.
+    """What one connection has asked for and waits for; `ask` takes what follows from an answer."""
 
-    `proves` gives the streams that a topic's acknowledgement alone proves alive.
-    """
-
-    def __init__(
-        self,
-        topics: Sequence[str],
-        proves: Mapping[str, Collection[Subscription]],
-        ask: Callable[[Request], None],
-    ) -> None:
-        """Take the topics that the connection begins with."""
-        self._proves = proves
+    def __init__(self, ask: Callable[[Request], None]) -> None:
+        """Begin with nothing asked for."""
         self._ask = ask
-        self._open: dict[str, Sequence[str]] = {request_id(batch): batch for batch in batches(topics)}
+        self._proves: dict[str, Collection[Subscription]] = {}
+        self._open: dict[str, Sequence[str]] = {}
+
+    def expect(self, topics: Sequence[str], proves: Mapping[str, Collection[Subscription]]) -> None:
+        """Note topics that are asked for together; `proves` has the streams that an acknowledgement alone proves."""
+        self._proves.update(proves)
+        self._open.update({request_id(batch): batch for batch in batches(topics)})
 
     def again(self, topic: str) -> None:
         """End a topic and ask for it anew."""

@@ -36,12 +36,10 @@ class BybitParser:
         self._product = product
         self._replaying = subscriptions is None
         self._wanted: dict[Topic, list[Subscription]] = {}
-        for subscription in subscriptions or ():
-            self._wanted.setdefault(topic_of(product, subscription, book_depth), []).append(subscription)
-        # A book and a quote are proved by their snapshot alone.
-        proves = {topic.text: wanted for topic, wanted in self._wanted.items() if topic.kind != "orderbook"}
-        self._asked = Requests([topic.text for topic in self._wanted], proves, self._ask)
-        self._streams = {topic.text: self._open(topic) for topic in self._wanted}
+        self._book_depth = book_depth
+        self._asked = Requests(self._ask)
+        self._streams: dict[str, Stream] = {}
+        self.extend(subscriptions or ())
         self._backfill = history.backfill(product, rest_url, self._ask, self._replaying)
 
     def _ask(self, request: Request) -> None:
@@ -69,6 +67,20 @@ class BybitParser:
     def refill(self, hole: Hole) -> bool:
         """Ask for candles or settled funding rates that are missing; False where Bybit has no way to them."""
         return self._backfill.refill(hole)
+
+    def extend(self, wanted: Sequence[Subscription]) -> bool:
+        """Read these streams too; False for one of a topic that is read already: Bybit refuses it a second time."""
+        topics = [topic_of(self._product, subscription, self._book_depth) for subscription in wanted]
+        if any(topic in self._wanted for topic in topics):
+            return False
+        for subscription, topic in zip(wanted, topics, strict=True):
+            self._wanted.setdefault(topic, []).append(subscription)
+        fresh = list(dict.fromkeys(topics))
+        # A book and a quote are proved by their snapshot alone.
+        proves = {topic.text: self._wanted[topic] for topic in fresh if topic.kind != "orderbook"}
+        self._asked.expect([topic.text for topic in fresh], proves)
+        self._streams.update({topic.text: self._open(topic) for topic in fresh})
+        return True
 
     def _open(self, topic: Topic) -> Stream:
         """Return what reads the pushes of a topic."""

@@ -52,11 +52,10 @@ class GateParser:
         self._rest_url = rest_url.rstrip("/")
         self._replaying = subscriptions is None
         self._wanted: dict[Topic, list[Subscription]] = {}
-        for subscription in subscriptions or ():
-            self._wanted.setdefault(topic_of(product, subscription, book), []).append(subscription)
-        self._asked = {topic.request_id: topic for topic in self._wanted}
+        self._asked: dict[int, Topic] = {}
         self._seeded: dict[str, SeededStream] = {}
-        self._streams = {topic: self._open(topic) for topic in self._wanted}
+        self._streams: dict[Topic, Stream] = {}
+        self.extend(subscriptions or ())
         self._backfill = history.backfill(product, self._rest_url, self._ask, self._replaying)
 
     def _ask(self, request: Request) -> None:
@@ -85,6 +84,18 @@ class GateParser:
     def refill(self, hole: Hole) -> bool:
         """Ask for candles or settled funding rates that are missing; False where Gate has no way to them."""
         return self._backfill.refill(hole)
+
+    def extend(self, wanted: Sequence[Subscription]) -> bool:
+        """Read these streams too; False for one of a topic that is read already."""
+        topics = [topic_of(self._product, subscription, self._book) for subscription in wanted]
+        if any(topic in self._wanted for topic in topics):
+            return False
+        for subscription, topic in zip(wanted, topics, strict=True):
+            self._wanted.setdefault(topic, []).append(subscription)
+        for topic in dict.fromkeys(topics):
+            self._asked[topic.request_id] = topic
+            self._streams[topic] = self._open(topic)
+        return True
 
     def _reply(self, frame: Frame, tag: str) -> Sequence[Message]:
         if tag.startswith(pages.TAG):

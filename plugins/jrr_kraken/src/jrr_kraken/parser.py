@@ -40,12 +40,8 @@ class KrakenParser:
         self._replaying = subscriptions is None
         self._book_depth = book_depth
         self._wanted: dict[Topic, list[Subscription]] = {}
-        for subscription in subscriptions or ():
-            self._wanted.setdefault(topic_of(subscription, book_depth), []).append(subscription)
-        # A book and a quote are proved by their snapshot alone.
-        self._proves = {
-            topic.key: wanted for topic, wanted in self._wanted.items() if topic.channel in ("trade", "ohlc")
-        }
+        self._proves: dict[str, list[Subscription]] = {}
+        self.extend(subscriptions or ())
         self._books: dict[str, BookStream] = {}
         self._quotes: dict[str, tuple[Rising, Quote]] = {}
         self._candles: dict[tuple[str, int], CandleStream] = {}
@@ -78,6 +74,18 @@ class KrakenParser:
     def refill(self, hole: Hole) -> bool:
         """Ask for trades or candles that are missing; False where Kraken has no way to them."""
         return self._backfill.refill(hole)
+
+    def extend(self, wanted: Sequence[Subscription]) -> bool:
+        """Read these streams too; False for one of a topic that is read already: Kraken refuses it a second time."""
+        topics = [topic_of(subscription, self._book_depth) for subscription in wanted]
+        if any(topic in self._wanted for topic in topics):
+            return False
+        for subscription, topic in zip(wanted, topics, strict=True):
+            self._wanted.setdefault(topic, []).append(subscription)
+            # A book and a quote are proved by their snapshot alone.
+            if topic.channel in ("trade", "ohlc"):
+                self._proves[topic.key] = self._wanted[topic]
+        return True
 
     def _wants(self, topic: Topic) -> bool:
         return self._replaying or topic in self._wanted

@@ -46,17 +46,12 @@ class OkxParser:
         self._replaying = subscriptions is None
         self._wanted: dict[str, list[Subscription]] = {}
         self._topics: dict[str, Topic] = {}
-        for subscription in subscriptions or ():
-            topic = topic_of(subscription, trade_stream)
-            self._topics[topic.key] = topic
-            self._wanted.setdefault(topic.key, []).append(subscription)
-        self._proved = {key: self._proved_by_ack(key) for key in self._wanted}
+        self._trade_stream = trade_stream
+        self._proved: dict[str, tuple[Subscription, ...]] = {}
         self._batches: dict[str, Sequence[str]] = {}
-        self._remember(list(self._topics.values()))
-        for topic in self._topics.values():
-            self._remember([topic])
-        self._streams = {key: self._open(topic) for key, topic in self._topics.items()}
+        self._streams: dict[str, Stream] = {}
         self._by_head: dict[Payload, Stream] = {}
+        self.extend(subscriptions or ())
         self._backfill = history.backfill(rest_url, self._ask, self._replaying)
 
     def _ask(self, request: Request) -> None:
@@ -78,6 +73,24 @@ class OkxParser:
     def refill(self, hole: Hole) -> bool:
         """Ask for trades, candles or settled funding rates that are missing; False where OKX has no way to them."""
         return self._backfill.refill(hole)
+
+    def extend(self, wanted: Sequence[Subscription]) -> bool:
+        """Read these streams too; False for one made from a book that is kept already."""
+        topics = {subscription: topic_of(subscription, self._trade_stream) for subscription in wanted}
+        if any(topic.rule.deep and topic.key in self._topics for topic in topics.values()):
+            return False
+        for subscription, topic in topics.items():
+            self._topics[topic.key] = topic
+            self._wanted.setdefault(topic.key, []).append(subscription)
+        asked = list({topic.key: topic for topic in topics.values()}.values())
+        self._remember(asked)
+        for topic in asked:
+            self._remember([topic])
+            self._proved[topic.key] = self._proved_by_ack(topic.key)
+            self._streams[topic.key] = self._open(topic)
+        # What begins alike may have to be read otherwise now.
+        self._by_head.clear()
+        return True
 
     def _receive_new(self, payload: Payload, end: int, ts_recv: int) -> Sequence[Message]:
         """Read a frame whose beginning has not been seen yet."""
