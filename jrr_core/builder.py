@@ -27,6 +27,7 @@ from .plugins import Plugins
 from .quarantine import Quarantine
 from .session import Surroundings
 from .setting import shown_settings
+from .shard import Shard
 from .sink import Sink
 from .spool import Spool, SpoolSettings, folder_of
 from .stream import StreamBoard
@@ -102,6 +103,13 @@ class ManagerBuilder:
         self._config = evolve(self._config, spool=structure(SpoolSettings, raw, "spool"))
         return self
 
+    def check(self) -> None:
+        """Raise the ConfigError for settings that do not fit, without building anything of them."""
+        for name, raw in self._exchanges.items():
+            structure(self._plugins.connector(name).Settings, raw, f"exchanges.{name}")
+        for name, raw in self._subscribers.items():
+            structure(self._plugins.subscriber(name).Settings, raw, f"subscribers.{name}")
+
     async def build(self) -> Manager:
         """Return the Manager, not yet started; raises ConfigError for settings that do not fit."""
         config, bus = self._config, Bus()
@@ -115,7 +123,7 @@ class ManagerBuilder:
         exchanges = {
             name: self._exchange(name, raw, bus, quarantine, capture, budgets) for name, raw in self._exchanges.items()
         }
-        manager = Manager(bus, exchanges, drains, quarantine, capture,
+        manager = Manager(bus, exchanges, drains, quarantine, capture, instance=config.run.instance,
                           buffer_events=config.run.buffer_events, stop_timeout_s=config.run.stop_timeout_s)  # fmt: skip
         for name, raw in self._subscribers.items():
             cls = self._plugins.subscriber(name)
@@ -192,7 +200,8 @@ class ManagerBuilder:
             desk=desk,
             fetch=fetch.get,
         )
-        return Exchange(connector, self._parser_maker(connector), around, fetch, bus.publish)
+        shard = Shard.parse(self._config.run.shard)
+        return Exchange(connector, self._parser_maker(connector), around, fetch, bus.publish, shard)
 
     def _parser_maker(self, connector: Connector) -> Callable[[Sequence[Subscription]], Parser]:
         """Return how a session's parser is made: by a parser plugin for the exchange, else by the connector."""

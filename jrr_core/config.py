@@ -14,6 +14,7 @@ from typing import Any, Literal
 from attrs import Factory, define, field, fields, validators
 
 from .capture import CaptureSettings
+from .control.settings import ControlSettings
 from .dotenv import read_dotenv
 from .errors import ConfigError
 from .plan import PlanSettings
@@ -23,8 +24,8 @@ from .structure import Section, Text, nearest, structure
 from .subscription import CHANNELS, Subscription, short_channels
 
 __all__ = [
-    "CaptureSettings", "Config", "LogSettings", "RunSettings", "SpoolSettings", "duration_s", "load_config",
-    "structure",
+    "CaptureSettings", "Config", "ControlSettings", "LogSettings", "RunSettings", "SpoolSettings", "duration_s",
+    "load_config", "structure",
 ]  # fmt: skip
 
 FILE = "jrr.toml"
@@ -55,6 +56,14 @@ class RunSettings:
         "Events kept in memory per sink while it is slow or away; beyond a quarter of them the spool takes over.",
         validator=validators.ge(1),
     )
+    instance: str = setting(
+        "",
+        "Name of this collector among several: a part of its control socket's and its folders' names, and in its log.",
+        validator=validators.matches_re(r"[A-Za-z0-9_-]{0,32}"),
+    )
+    shard: str = setting(
+        "", 'Part of the subscriptions to collect, of so many: "1/3", "2/3" or "3/3"; empty for all of them.'
+    )
     quarantine: str = setting(
         ".jrr/quarantine", "Folder that keeps refused frames and rows; made when it is first needed."
     )
@@ -83,6 +92,7 @@ class Config:
     run: RunSettings = Factory(RunSettings)
     spool: SpoolSettings = Factory(SpoolSettings)
     plan: PlanSettings = Factory(PlanSettings)
+    control: ControlSettings = Factory(ControlSettings)
 
 
 @define(kw_only=True)
@@ -164,8 +174,18 @@ def _config(raw: Section, plugins: Sequence[str] | None, subscribe: Sequence[str
     if isinstance(plan := raw.get("plan"), Mapping):
         raw["plan"] = Section({key: _flat(value) for key, value in plan.items()}, _origin(plan))
     config = structure(Config, raw, "")
+    _name_instance(config)
     config.subscriptions = list(dict.fromkeys(subscriptions))
     return config
+
+
+def _name_instance(config: Config) -> None:
+    """Put the instance's name into what two collectors in one folder must not share."""
+    for section, key in ((config.control, "path"), (config.spool, "path"), (config.capture, "path"),
+                         (config.run, "quarantine")):  # fmt: skip
+        path = Path(getattr(section, key))
+        if config.run.instance and path.name:
+            setattr(section, key, str(path.with_name(f"{path.stem}-{config.run.instance}{path.suffix}")))
 
 
 def _flat(value: object) -> object:

@@ -203,6 +203,10 @@ class Exchange:
         self.bundles = [bundle for bundle in self.bundles if bundle.plan.subscriptions]
         return empty
 
+    def carried_of(self, wish: Subscription) -> Sequence[Subscription]:
+        """Return which of the streams of a wish are carried."""
+        return [known for known in map(self._known, self.wishes.streams_of(wish)) if known is not None]
+
     def _carried(self, subscription: Subscription) -> list[Subscription]:
         """Return what is planned of a subscription, by the name it has or those its symbol stands for."""
         names = [str(subscription)]

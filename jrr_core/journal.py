@@ -56,6 +56,11 @@ def _one_line(text: str) -> str:
 class JsonFormatter(logging.Formatter):
     """One JSON object per line: ts, level, event, text and the event's own fields."""
 
+    def __init__(self, instance: str = "") -> None:
+        """With the name of the collector, where it has one, in every line."""
+        super().__init__()
+        self._instance = {"instance": instance} if instance else {}
+
     def format(self, record: logging.LogRecord) -> str:
         """Return one JSON line."""
         line = {
@@ -63,6 +68,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "event": getattr(record, "jrr_event", record.name),
             "text": record.getMessage(),
+            **self._instance,
             **getattr(record, "jrr_fields", {}),
         }
         if record.exc_info:
@@ -74,18 +80,25 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Its own class, so that a second `set_up` replaces the first one's and nobody else's."""
 
 
-def set_up(format: str, level: str, stream: TextIO | None = None) -> logging.Handler:
+def set_up(format: str, level: str, stream: TextIO | None = None, instance: str = "") -> logging.Handler:
     """Send the log to `stream` (standard error) as "text" or "json" from `level` up; return the handler.
+
+    `instance` is in every line of JSON.
 
     Warnings of other libraries take the same form: whoever reads the log line by
     line meets no other.
     """
     handler = _Handler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter(instance) if format == "json" else TextFormatter())
     for logger in (_logger, logging.getLogger()):
         for old in [h for h in logger.handlers if isinstance(h, _Handler)]:
             logger.removeHandler(old)
         logger.addHandler(handler)
-    _logger.setLevel(level.upper())
+    set_level(level)
     _logger.propagate = False
     return handler
+
+
+def set_level(level: str) -> None:
+    """Log from `level` up ("debug", "info", "warning", "error")."""
+    _logger.setLevel(level.upper())

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from .errors import ConfigError
 from .events import Gap, Message
 from .exchange import Exchange
 from .journal import say, say_seldom
+from .line import Line
 from .notify import Callback, CallbackSubscriber, Notified, Notifier, accepts
 from .quarantine import Quarantine
 from .sink import BatchPolicy, Sink, StreamKey
@@ -48,6 +49,7 @@ class Manager:
         quarantine: Quarantine,
         capture: Capture | None,
         *,
+        instance: str,
         buffer_events: int,
         stop_timeout_s: float,
     ) -> None:
@@ -58,6 +60,7 @@ class Manager:
         self._bus = bus
         self._quarantine = quarantine
         self._capture = capture
+        self._instance = instance
         self._buffer_events = buffer_events
         self._stop_timeout_s = stop_timeout_s
         self._started = time.monotonic()
@@ -67,6 +70,7 @@ class Manager:
         self._stopped = asyncio.Event()
         self._begun = False
         self._crew: Crew | None = None
+        self._beside: list[tuple[Callable[[], Coroutine[Any, Any, None]], str]] = []
         for drain in self.drains:
             drain.resumed = partial(self._resume, drain.sink)
 
@@ -86,6 +90,11 @@ class Manager:
             if isinstance(lines, BaseException):
                 raise lines
 
+    async def check(self, wanted: Iterable[Subscription | str]) -> None:
+        """Raise the ConfigError that `subscribe` would; change nothing."""
+        for exchange, subscriptions in self._by_exchange(wanted).items():
+            await exchange.check(subscriptions)
+
     async def subscribe_exchange(self, exchange: str, streams: Sequence[str]) -> None:
         """Collect streams of one exchange: its own stream names, or `channel:symbol`."""
         named = [streams] if isinstance(streams, str) else streams
@@ -98,9 +107,28 @@ class Manager:
         exchange's part is then dropped.
         """
         for exchange, subscriptions in self._by_exchange(unwanted).items():
-            for line in exchange.unsubscribe(subscriptions):
-                if self._crew is not None:
-                    self._crew.end_line(line)
+            self._end(exchange.unsubscribe(subscriptions))
+
+    def retract(self, unwanted: Iterable[Subscription | str]) -> None:
+        """Take back subscriptions as they were written; streams that others of them stand for too go on.
+
+        What was not subscribed is passed over.
+        """
+        for exchange, subscriptions in self._by_exchange(unwanted).items():
+            self._end(exchange.retract(subscriptions))
+
+    def wishes(self, subscription: Subscription) -> bool:
+        """Whether it is subscribed, as it is written."""
+        exchange = self.exchanges.get(subscription.exchange)
+        return exchange is not None and (subscription in exchange.wishes or subscription in exchange.unresolved)
+
+    def carried(self) -> int:
+        """Return how many streams are carried."""
+        return sum(len(exchange.wanted) for exchange in self.exchanges.values())
+
+    def beside(self, work: Callable[[], Coroutine[Any, Any, None]], who: str) -> None:
+        """Have `work` run once the sinks are open and connecting has begun, until the run stops, which cancels it."""
+        self._beside.append((work, who))
 
     def add_subscriber(self, channel: str, callback: Callback) -> None:
         """Call `callback` (sync or async) with each event of `channel`: "trade", "candle", "candle_1m", "*" ...
@@ -187,16 +215,21 @@ class Manager:
         Returns when that is done; at once when a subscriber calls it, or a
         task it started, since the end of the run waits for the subscribers.
         """
+        self.begin_stop()
+        if _reading.get() is not self:
+            await self._stopped.wait()
+
+    def begin_stop(self) -> None:
+        """Let the run end, in order, without waiting for it."""
         self._stopping.set()
         if not self._begun:
             self._stopped.set()
-        if _reading.get() is not self:
-            await self._stopped.wait()
 
     def get_stats(self) -> dict[str, Any]:
         """Return what has happened so far, as plain dicts with the keys documented in docs/stats.md."""
         capture = None if self._capture is None else self._capture.stats()
-        return {"uptime_s": time.monotonic() - self._started, **self.account.stats(), "capture": capture}
+        uptime_s = time.monotonic() - self._started
+        return {"instance": self._instance, "uptime_s": uptime_s, **self.account.stats(), "capture": capture}
 
     @property
     def account(self) -> Account:
@@ -216,6 +249,11 @@ class Manager:
         except KeyError:
             known = ", ".join(sorted(self.exchanges)) or "none"
             raise ConfigError(f"there is no exchange {name!r} among those loaded ({known})") from None
+
+    def _end(self, lines: Iterable[Line]) -> None:
+        if self._crew is not None:
+            for line in lines:
+                self._crew.end_line(line)
 
     def _signalled(self) -> None:
         if self._stopping.is_set():
@@ -243,6 +281,8 @@ class Manager:
                     crew.read(self._read(notifier), f"subscriber {notifier.subscriber.name}")
                 for exchange in self.exchanges.values():
                     self._carry(exchange)
+                for work, who in self._beside:
+                    crew.aside(work(), who)
                 try:
                     await self._wait(for_s, on_tick)
                 finally:

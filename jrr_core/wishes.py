@@ -42,6 +42,10 @@ class Wishes:
         """Iterate over the wishes as written."""
         return iter(self._made)
 
+    def __contains__(self, wish: object) -> bool:
+        """Whether it was made, as written."""
+        return wish in self._made
+
     def streams_of(self, wish: Subscription) -> set[Subscription]:
         """Return what a wish stands for by the latest list, whether or not it is carried."""
         return self._made[wish].streams if wish in self._made else set()

@@ -20,13 +20,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "hookspecs", "sequence", "book_stream", "buffer", "bus", "backfill", "backoff", "continuity", "counters",
         "coverage", "desk", "endpoints", "holes", "intake", "journal", "ladder", "lead", "lines", "network", "numbered",
         "packing", "pace", "pages", "quarantine", "rates", "resync", "rising", "seeded_book", "segment", "shard",
-        "silence", "stream", "structure", "tape", "timelines", "track", "tracks", "unhealed", "vigil",
+        "silence", "stream", "structure", "systemd", "tape", "timelines", "track", "tracks", "unhealed", "vigil",
         "wanted_topics", "wire", "wishes",
     ),
     ("transport", "session", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture",
-     "interview", "plan", "stocktake", "audit", "digest"),
+     "interview", "plan", "stocktake", "audit", "digest", "control"),
     ("loading", "plugins", "config", "base_connector", "line"),
-    ("exchange", "account", "bundle", "crew", "manager", "builder", "replay", "scaffold"),
+    ("exchange", "account", "bundle", "crew", "manager", "builder", "replay", "scaffold",
+     "remote"),
     ("cli",),
 )  # fmt: skip
 
@@ -59,6 +60,7 @@ WITHIN = {
     "exchange": {"bundle"},
     "manager": {"account", "crew", "exchange"},
     "builder": {"exchange", "manager"},
+    "remote": {"manager"},
 }
 
 PRODUCTS = (

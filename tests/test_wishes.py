@@ -69,8 +69,9 @@ def test_a_stream_is_over_only_when_no_wish_has_it() -> None:
 
 
 def test_dropping_streams_forgets_who_named_them_but_no_pattern() -> None:
+    (named,) = trades("AUSDT")
     wishes = wishing(PATTERN, "AUSDT")
-    wishes.add(*[(named := trades("AUSDT")[0]), [named]])
+    wishes.add(named, [named])
     wishes.drop([], [named])
     assert list(wishes) == [PATTERN]
     assert wishes.changes(listed("AUSDT"), NOW) == Changes((), (), ())

@@ -16,6 +16,7 @@ from ..errors import ConfigError, JrrError, PluginError
 
 _COMMANDS = {
     "run": "Collect live data until stopped.",
+    "ctl": "Tell a running collector what to do.",
     "demo": "Collect from simulated exchanges on this machine.",
     "check": "Test settings, plugins, exchanges, store and clock.",
     "plan": "Reckon what the subscriptions will cost.",

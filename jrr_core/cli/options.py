@@ -33,6 +33,11 @@ subscribe_option = click.option(
 )  # fmt: skip
 
 
+instance_option = click.option(
+    "--instance", metavar="NAME", help="Name of this collector among several in one folder; default: run.instance."
+)
+
+
 def scope_options(command: F) -> F:
     """Add --exchange, --symbol, --from and --to; they arrive as `exchange`, `symbol`, `since` and `until`."""
     for option in (
@@ -49,9 +54,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON."
 
 
 def settings(
-    config_file: Path | None, plugins: str | None, overrides: Sequence[str], subscribe: Sequence[str] = ()
+    config_file: Path | None,
+    plugins: str | None,
+    overrides: Sequence[str],
+    subscribe: Sequence[str] = (),
+    instance: str | None = None,
 ) -> Config:
     """Return the settings of this command line; raises ConfigError."""
+    if instance is not None:
+        overrides = (*overrides, f"run.instance={instance}")
     return load_config(config_file, overrides, plugins=names_of(plugins), subscribe=subscribe)
 
 

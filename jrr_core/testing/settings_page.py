@@ -12,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import attrs
 
 from ..capture import CaptureSettings
-from ..config import LogSettings, RunSettings, SubscribeTable
+from ..config import ControlSettings, LogSettings, RunSettings, SubscribeTable
 from ..plan import PlanSettings
 from ..plugins import Plugins
 from ..spool import SpoolSettings
@@ -68,6 +68,7 @@ def page(plugins: Plugins) -> str:
             ("[run]", RunSettings),
             ("[spool]", SpoolSettings),
             ("[capture]", CaptureSettings),
+            ("[control]", ControlSettings),
             ("[log]", LogSettings),
             ("[plan]", PlanSettings),
         )

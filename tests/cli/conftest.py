@@ -142,7 +142,7 @@ class ToyServer:
             for row in self.rows:
                 connection.send(row)
             while True:
-                connection.recv()
+                self.subscribed.append(json.loads(connection.recv()))
         except ConnectionClosed:
             return
 

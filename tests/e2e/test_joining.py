@@ -1,6 +1,7 @@
 """Streams subscribed while running join the connections there are, and no other stream notices."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from importlib import import_module
 from pathlib import Path
@@ -47,7 +48,7 @@ def test_a_later_stream_joins_a_connection_of_every_exchange(tmp_path: Path, mon
             await manager.subscribe([f"{name}:{stream}" for name, streams in FIRST.items() for stream in streams])
             run = asyncio.create_task(manager.run())
 
-            def flowing(streams: dict[str, tuple[str, ...]]) -> bool:
+            def flowing(streams: Mapping[str, tuple[str, ...]]) -> bool:
                 seen = {
                     f"{row.exchange}:{row.channel}:{row.symbol}"
                     for row in sink.rows
