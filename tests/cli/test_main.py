@@ -17,6 +17,7 @@ Jrr = Callable[..., Result]
 Install = Callable[..., str]
 COMMANDS = [
     "run",
+    "ctl",
     "demo",
     "check",
     "plan",
