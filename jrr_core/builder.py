@@ -25,6 +25,7 @@ from .pace import Budget
 from .parser import Parser
 from .plugins import Plugins
 from .quarantine import Quarantine
+from .route import Network, NetworkSettings
 from .session import Surroundings
 from .setting import shown_settings
 from .shard import Shard
@@ -110,6 +111,15 @@ class ManagerBuilder:
         for name, raw in self._subscribers.items():
             structure(self._plugins.subscriber(name).Settings, raw, f"subscribers.{name}")
 
+    def set_network(self, **settings: Any) -> "ManagerBuilder":
+        """Set the way to the exchanges: settings of `[network]`; `proxy="none"` for the direct one.
+
+        Raises ConfigError for unknown settings.
+        """
+        raw = {**asdict(self._config.network), **settings}
+        self._config = evolve(self._config, network=structure(NetworkSettings, raw, "network"))
+        return self
+
     async def build(self) -> Manager:
         """Return the Manager, not yet started; raises ConfigError for settings that do not fit."""
         config, bus = self._config, Bus()
@@ -120,8 +130,10 @@ class ManagerBuilder:
         ]
         capture = Capture(config.capture) if config.capture.path else None
         budgets: dict[str, Budget] = {}
+        network = Network(config.network)
         exchanges = {
-            name: self._exchange(name, raw, bus, quarantine, capture, budgets) for name, raw in self._exchanges.items()
+            name: self._exchange(name, raw, bus, quarantine, capture, budgets, network)
+            for name, raw in self._exchanges.items()
         }
         manager = Manager(bus, exchanges, drains, quarantine, capture, instance=config.run.instance,
                           buffer_events=config.run.buffer_events, stop_timeout_s=config.run.stop_timeout_s)  # fmt: skip
@@ -181,6 +193,7 @@ class ManagerBuilder:
         quarantine: Quarantine,
         capture: Capture | None,
         budgets: dict[str, Budget],
+        network: Network,
     ) -> Exchange:
         cls = self._plugins.connector(name)
         settings: ExchangeSettings = structure(cls.Settings, raw, f"exchanges.{name}")
@@ -188,7 +201,7 @@ class ManagerBuilder:
         for pool, rate in connector.limits.http.items():
             budgets.setdefault(pool, Budget(rate))
         fetch = Fetch(name, budgets, lambda text: say_seldom(30, "fetch_failed", name, f"{name}: {text}; trying again",
-                                                             exchange=name))  # fmt: skip
+                                                             exchange=name), network)  # fmt: skip
         numbering = getattr(connector, "trade_numbering", {})
         desk = Desk(name, StreamBoard(), Continuity(name, numbering, settings.backfill_events), ExchangeCounters(),
                     bus.publish, quarantine.keep, capture)  # fmt: skip
@@ -199,6 +212,7 @@ class ManagerBuilder:
             messages=connector.limits.messages,
             desk=desk,
             fetch=fetch.get,
+            network=network,
         )
         shard = Shard.parse(self._config.run.shard)
         return Exchange(connector, self._parser_maker(connector), around, fetch, bus.publish, shard)

@@ -18,14 +18,15 @@ from .control.settings import ControlSettings
 from .dotenv import read_dotenv
 from .errors import ConfigError
 from .plan import PlanSettings
+from .route import NetworkSettings
 from .setting import setting
 from .spool import SpoolSettings
 from .structure import Section, Text, nearest, structure
 from .subscription import CHANNELS, Subscription, short_channels
 
 __all__ = [
-    "CaptureSettings", "Config", "ControlSettings", "LogSettings", "RunSettings", "SpoolSettings", "duration_s",
-    "load_config", "structure",
+    "CaptureSettings", "Config", "ControlSettings", "LogSettings", "NetworkSettings", "RunSettings", "SpoolSettings",
+    "duration_s", "load_config", "structure",
 ]  # fmt: skip
 
 FILE = "jrr.toml"
@@ -89,6 +90,7 @@ class Config:
     subscribers: dict[str, dict[str, Any]] = field(factory=dict, repr=False)
     capture: CaptureSettings = Factory(CaptureSettings)
     log: LogSettings = Factory(LogSettings)
+    network: NetworkSettings = Factory(NetworkSettings)
     run: RunSettings = Factory(RunSettings)
     spool: SpoolSettings = Factory(SpoolSettings)
     plan: PlanSettings = Factory(PlanSettings)

@@ -118,7 +118,10 @@ class Line:
         while True:
             await self._attempts.wait()
             try:
-                socket = await open_socket(self.plan.url, self._around.settings.connect_timeout_s, self.plan.headers)
+                around = self._around
+                socket = await open_socket(
+                    self.plan.url, around.settings.connect_timeout_s, self.plan.headers, around.network
+                )
             except ConnectFailed as failure:
                 self._around.desk.counters.connect_failures += 1
                 delay_s = (self._backoff if failure.answered else self._knocks).next_s()

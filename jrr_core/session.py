@@ -21,6 +21,7 @@ from .intake import Intake
 from .journal import say, say_seldom
 from .pace import Spacing
 from .parser import Parser
+from .route import SYSTEM, Network
 from .silence import report_silence
 from .stream import Stream
 from .subscription import Subscription
@@ -52,6 +53,7 @@ class Surroundings:
     messages: Rate
     desk: Desk
     fetch: Callable[[HttpGet], Awaitable[Frame]]
+    network: Network = SYSTEM
 
 
 class Session:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from jrr_core.errors import ConfigError
-from jrr_core.fetch import Fetch, FetchFailed, http_get
+from jrr_core.fetch import Fetch, FetchFailed
 from jrr_core.frame import HttpGet
 from jrr_core.pace import Budget
 from tests.toy import FAST, ToyServer, toy_server, until
@@ -175,14 +175,3 @@ def test_a_cancelled_get_holds_up_nobody() -> None:
     began = time.monotonic()
     asyncio.run(main())
     assert time.monotonic() - began < 2.0
-
-
-def test_a_body_is_read_at_once_with_the_server_s_date() -> None:
-    async def main() -> None:
-        async with toy_server() as server:
-            server.pages["/x"] = (200, "body", {"Date": "Mon, 01 Jan 2024 00:00:00 GMT"})
-            reply = await asyncio.to_thread(http_get, server.rest_url + "/x")
-            assert (reply.status, reply.body, reply.retry_after_s) == (200, b"body", None)
-            assert "GMT" in (reply.date or "")
-
-    asyncio.run(main())

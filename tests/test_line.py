@@ -151,7 +151,7 @@ def test_an_absent_server_is_tried_more_often_than_one_that_refuses(
         lambda self, low, high: bounds.append(high) or 0.0,  # type: ignore[func-returns-value]
     )
 
-    async def fail(url: str, timeout_s: float, headers: object) -> Any:
+    async def fail(*how: object) -> Any:
         raise ConnectFailed("nobody there", answered=answered)
 
     async def main() -> None:

@@ -6,6 +6,7 @@ mistake), `junk` (no event at all); anything else is a control frame.
 """
 
 import asyncio
+import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -261,15 +262,17 @@ def says(*frames: str) -> Script:
 
 
 @asynccontextmanager
-async def toy_server(script: Script = quiet, port: int = 0) -> AsyncIterator[ToyServer]:
-    """Run a ToyServer for as long as the block lasts."""
+async def toy_server(
+    script: Script = quiet, port: int = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[ToyServer]:
+    """Run a ToyServer for as long as the block lasts; `host` is what its addresses call the machine."""
     toy = ToyServer(script)
     async with serve(
         toy.serve_one, "127.0.0.1", port, process_request=toy.answer, compression=None, ping_interval=None,
-        close_timeout=0.2,
+        close_timeout=0.2, ssl=tls,
     ) as server:  # fmt: skip
-        port = server.sockets[0].getsockname()[1]
-        toy.url, toy.rest_url = f"ws://127.0.0.1:{port}/ws", f"http://127.0.0.1:{port}"
+        port, s = server.sockets[0].getsockname()[1], "" if tls is None else "s"
+        toy.url, toy.rest_url = f"ws{s}://{host}:{port}/ws", f"http{s}://{host}:{port}"
         yield toy
 
 

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
@@ -19,9 +18,10 @@ from ..capture import CaptureSettings
 from ..config import Config
 from ..errors import ConfigError, JrrError, ParseError
 from ..exchange import Exchange
-from ..fetch import FetchFailed, http_get
+from ..fetch import FetchFailed
 from ..network import host_of, reason_of
 from ..plugins import Plugins
+from ..rest import http_get
 from ..sink import Sink
 from ..subscription import Subscription
 from ..transport import ConnectFailed, open_socket
@@ -154,9 +154,9 @@ async def _check_clock(exchange: Exchange) -> list[Finding]:
         return []
     try:
         before = time.time()
-        reply = await asyncio.to_thread(http_get, url)
+        reply = await asyncio.to_thread(http_get, url, None, exchange.around.network)
         theirs = parsedate_to_datetime(reply.date or "").timestamp()
-    except (OSError, HTTPException, ValueError, ConfigError):
+    except (FetchFailed, ValueError, ConfigError):
         # Not reachable is said by the REST finding; without a Date header there is nothing to compare.
         return []
     # The header is cut to whole seconds: its instant lies within the second that follows.
@@ -199,7 +199,8 @@ async def _check_socket(exchange: Exchange, url: str) -> Finding:
     what = f"{exchange.name} WebSocket"
     try:
         began = time.monotonic()
-        socket = await open_socket(url, exchange.around.settings.connect_timeout_s)
+        around = exchange.around
+        socket = await open_socket(url, around.settings.connect_timeout_s, network=around.network)
         took_s = time.monotonic() - began
         await socket.close()
     except (ConnectFailed, ConfigError) as failure:
@@ -209,11 +210,23 @@ async def _check_socket(exchange: Exchange, url: str) -> Finding:
 
 async def _check_host(exchange: Exchange) -> Finding:
     """Reach the host where no stream is known to ask for: its paths depend on the streams."""
-    what, url = f"{exchange.name} WebSocket", urlsplit(exchange.around.settings.ws_url)
+    what, url, around = f"{exchange.name} WebSocket", urlsplit(exchange.around.settings.ws_url), exchange.around
     secure = url.scheme == "wss"
+    port, tls, timeout_s = (
+        url.port or (443 if secure else 80),
+        around.network.tls if secure else None,
+        around.settings.connect_timeout_s,
+    )
     try:
-        async with asyncio.timeout(exchange.around.settings.connect_timeout_s):
-            _, writer = await asyncio.open_connection(url.hostname, url.port or (443 if secure else 80), ssl=secure)
+        proxy = around.network.proxy_for(url.geturl())
+        async with asyncio.timeout(timeout_s):
+            if proxy is None:
+                _, writer = await asyncio.open_connection(url.hostname, port, ssl=tls)
+            else:
+                way = await proxy.open(url.hostname or "", port, timeout_s)
+                _, writer = await asyncio.open_connection(
+                    sock=way, ssl=tls, server_hostname=url.hostname if tls else None
+                )
             writer.close()
             await writer.wait_closed()
     except (OSError, ValueError) as error:

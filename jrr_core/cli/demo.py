@@ -115,7 +115,7 @@ async def collect(
         truth_file = Path(folder) / "truth.jsonl"
         exchanges = [script.exchange for script in scripts]
         async with simulated(exchanges, rate=_RATE, run_s=for_s, truth_file=truth_file) as simulation:
-            builder = ManagerBuilder(plugins=plugins).add_sink(sink).set_spool(path="")
+            builder = ManagerBuilder(plugins=plugins).add_sink(sink).set_spool(path="").set_network(proxy="none")
             for name in exchanges:
                 builder.add_exchange(name, ws_url=simulation.ws_urls[name], rest_url=simulation.rest_urls[name])
             manager = await builder.build()

@@ -17,6 +17,7 @@ from ..fetch import Fetch
 from ..instrument import Instrument
 from ..interview import list_instruments
 from ..pace import Budget
+from ..route import Network
 from ..wire import encode
 from .options import config_options, json_option, load_plugins, settings
 
@@ -42,7 +43,9 @@ def instruments(
     """
     config = settings(config_file, plugins, overrides)
     connector = _connector(config, exchange)
-    listed = [item for item in asyncio.run(_fetch(connector)) if _wanted(item, pattern, active)]
+    listed = [
+        item for item in asyncio.run(_fetch(connector, Network(config.network))) if _wanted(item, pattern, active)
+    ]
     if not listed and not as_json:
         click.echo(f"no {'active ' if active else ''}instrument of {exchange} matches {pattern!r}", err=True)
         sys.exit(1)
@@ -58,8 +61,9 @@ def _connector(config: Config, exchange: str) -> Connector:
     return connector
 
 
-async def _fetch(connector: Connector) -> list[Instrument]:
-    fetch = Fetch(connector.exchange, {pool: Budget(rate) for pool, rate in connector.limits.http.items()})
+async def _fetch(connector: Connector, network: Network) -> list[Instrument]:
+    budgets = {pool: Budget(rate) for pool, rate in connector.limits.http.items()}
+    fetch = Fetch(connector.exchange, budgets, network=network)
     return await list_instruments(connector, fetch)
 
 

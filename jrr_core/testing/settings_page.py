@@ -15,6 +15,7 @@ from ..capture import CaptureSettings
 from ..config import ControlSettings, LogSettings, RunSettings, SubscribeTable
 from ..plan import PlanSettings
 from ..plugins import Plugins
+from ..route import NetworkSettings
 from ..spool import SpoolSettings
 
 _HEAD = """\
@@ -66,6 +67,7 @@ def page(plugins: Plugins) -> str:
         for title, cls in (
             ("[[subscribe]]", SubscribeTable),
             ("[run]", RunSettings),
+            ("[network]", NetworkSettings),
             ("[spool]", SpoolSettings),
             ("[capture]", CaptureSettings),
             ("[control]", ControlSettings),
