@@ -41,6 +41,12 @@ class ExchangeSettings:
     ack_timeout_s: float = setting(
         10.0, "Seconds within which the exchange must answer a subscribe message.", validator=_positive
     )
+    instruments_s: float = setting(
+        900.0,
+        "Seconds after which the list of instruments is read again, give or take a tenth: what newly fits a pattern "
+        "is subscribed, what is delisted ends. 0 reads it once.",
+        validator=validators.ge(0),
+    )
     redundancy: int = setting(
         1,
         "Connections that carry each stream; with 2 or more the loss of one loses nothing. 1 to 4.",

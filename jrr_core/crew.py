@@ -1,4 +1,4 @@
-"""The tasks of a run: one per line, resolver and reader, in one TaskGroup. The failure of one harms no other."""
+"""The tasks of a run: one per line, exchange and reader, in one TaskGroup. The failure of one harms no other."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ from typing import Any
 
 from .errors import JrrError, PluginError
 from .exchange import Exchange
+from .following import follow
 from .journal import say
 from .line import Line
 
@@ -19,7 +20,7 @@ class Crew:
         self.failure: JrrError | None = None
         self._group = group
         self._lines: dict[Line, asyncio.Task[None]] = {}
-        self._resolvers: dict[Exchange, asyncio.Task[None]] = {}
+        self._followers: dict[Exchange, asyncio.Task[None]] = {}
         self._readers: list[asyncio.Task[None]] = []
         self._asides: list[asyncio.Task[None]] = []
 
@@ -27,11 +28,9 @@ class Crew:
         """Run what is not running yet of an exchange."""
         for line in exchange.lines:
             self._run_line(line)
-        resolver = self._resolvers.get(exchange)
-        if (exchange.unresolved or exchange.unchecked) and (resolver is None or resolver.done()):
-            self._resolvers[exchange] = self._spawn(
-                exchange.resolve_later(self._run_line, self.end_line), exchange.name
-            )
+        follower = self._followers.get(exchange)
+        if (exchange.wanted or exchange.unresolved) and (follower is None or follower.done()):
+            self._followers[exchange] = self._spawn(self._follow(exchange), exchange.name)
 
     def end_line(self, line: Line) -> None:
         """End a line that carries nothing any more."""
@@ -49,7 +48,7 @@ class Crew:
 
     async def end_lines(self) -> None:
         """End every connection, and what waits to make one."""
-        tasks = [*self._lines.values(), *self._resolvers.values(), *self._asides]
+        tasks = [*self._lines.values(), *self._followers.values(), *self._asides]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -63,6 +62,12 @@ class Crew:
         for task in self._readers:
             task.cancel()
         await reading
+
+    async def _follow(self, exchange: Exchange) -> None:
+        """Start what waits for an exchange's list of instruments, then follow the list."""
+        if exchange.unresolved or exchange.unchecked:
+            await exchange.resolve_later(self._run_line, self.end_line)
+        await follow(exchange, self._run_line, self.end_line)
 
     def _run_line(self, line: Line) -> None:
         if line not in self._lines:

@@ -158,13 +158,18 @@ class Exchange:
         return known is None or not len(known) or symbol in ("*", "") or symbol in known.by_symbol
 
     async def load_instruments(self) -> Instruments:
-        """Read the exchange's list once; raises FetchFailed where it cannot be had, ParseError where it is none."""
+        """Read the exchange's list once and publish it unless it is the same; raises FetchFailed and ParseError.
+
+        A list that has become empty is none.
+        """
         tape = self.around.desk.tape
         listed = await list_instruments(
             self.connector, self._fetch, None if tape is None else partial(tape.frame, LISTING)
         )
-        self.instruments = Instruments(self.name, listed)
-        if listed:
+        if not listed and self.instruments is not None and len(self.instruments):
+            raise ParseError("the list of instruments is empty, and was not before")
+        before, self.instruments = self.instruments, Instruments(self.name, listed)
+        if listed and (before is None or before.by_symbol != self.instruments.by_symbol):
             self._publish(listed)
         return self.instruments
 

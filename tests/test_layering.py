@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("transport", "session", "rest", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture",
      "interview", "plan", "stocktake", "audit", "digest", "control"),
     ("loading", "plugins", "config", "base_connector", "line"),
-    ("exchange", "account", "bundle", "crew", "manager", "builder", "replay", "scaffold",
+    ("exchange", "account", "bundle", "crew", "following", "manager", "builder", "replay", "scaffold",
      "remote"),
     ("cli",),
 )  # fmt: skip
@@ -58,7 +58,8 @@ WITHIN = {
     "spooler": {"spool"},
     "drain": {"spool", "spooler"},
     "account": {"exchange"},
-    "crew": {"exchange"},
+    "crew": {"exchange", "following"},
+    "following": {"exchange"},
     "exchange": {"bundle"},
     "manager": {"account", "crew", "exchange"},
     "builder": {"exchange", "manager"},

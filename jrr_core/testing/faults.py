@@ -7,7 +7,7 @@ notice that they did not come. A connection that a fault has broken stays broken
 when the faults end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from random import Random
 from typing import Literal
@@ -29,6 +29,8 @@ CORE_FAULTS: Mapping[str, str] = {
     "reorder": "Chance that a frame is sent one to three frames late, within what is sent at once.",
     "garbage": "Chance that a broken frame is sent before a good one.",
     "rest_503": "Chance that an HTTP request is answered 503.",
+    "listed": "SYMBOL@SECONDS: a symbol that is not listed before then; several with commas.",
+    "delisted": "SYMBOL@SECONDS: a symbol that is listed no more from then on; several with commas.",
     "until": "Seconds after the start at which all faults end, the exchange's own too.",
 }
 # What random mixes draw from: bounds that leave enough alive to tell something of the rest.
@@ -144,6 +146,18 @@ def _drawn(random: Random, low: float, high: float) -> str:
     if isinstance(low, int) and isinstance(high, int):
         return str(random.randint(low, high))
     return f"{random.uniform(low, high):.4g}"
+
+
+def listing_changes(faults: Mapping[str, str], symbols: Collection[str]) -> list[tuple[float, str, bool]]:
+    """Return when (seconds after the start) which symbol is listed (True) or delisted, in order; raises ConfigError."""
+    found = []
+    for name in ("listed", "delisted"):
+        for part in filter(None, faults.get(name, "").split(",")):
+            symbol, _, seconds = part.partition("@")
+            if symbol not in symbols or not seconds.replace(".", "", 1).isdecimal():
+                raise ConfigError(f"fault {name}={part} needs SYMBOL@SECONDS; symbols: {', '.join(symbols)}")
+            found.append((float(seconds), symbol, name == "listed"))
+    return sorted(found)
 
 
 def split_faults(faults: Mapping[str, str], own: Mapping[str, str], exchange: str) -> dict[str, str]:

@@ -123,10 +123,24 @@ class _Candles:
 class _Symbol:
     """One symbol's book in whole ticks and lots, its trades and its candles."""
 
-    __slots__ = ("asks", "base", "bids", "candles", "last", "listing", "lots", "next_id", "phase", "steps", "trades")
+    __slots__ = (
+        "asks",
+        "base",
+        "bids",
+        "candles",
+        "last",
+        "listed",
+        "listing",
+        "lots",
+        "next_id",
+        "phase",
+        "steps",
+        "trades",
+    )
 
     def __init__(self, listing: Listing, random: Random, depth: int) -> None:
         self.listing = listing
+        self.listed = True
         self.base = max(int(listing.price / listing.tick), 2 * depth)
         # Bids are kept as negative ticks: on both sides the best is then the first of a sorted list.
         self.bids: list[int] = [-(self.base - 1 - step) for step in range(depth)]
@@ -158,6 +172,7 @@ class Market:
         self._depth = depth
         self._symbols = {item.symbol: _Symbol(item, self._random, depth) for item in listings}
         self._all = list(self._symbols.values())
+        self._open = list(self._all)
         if not self._all:
             raise ValueError("a market needs at least one listing")
 
@@ -166,10 +181,19 @@ class Market:
         """What is traded here, in the order given."""
         return [item.listing for item in self._all]
 
+    def set_listed(self, symbol: str, listed: bool) -> None:
+        """List a symbol, or take it off the list: nothing happens to it then."""
+        self._symbols[symbol].listed = listed
+        self._open = [state for state in self._all if state.listed]
+
+    def listed(self, symbol: str) -> bool:
+        """Whether a symbol is listed now."""
+        return self._symbols[symbol].listed
+
     def step(self, now_ns: int) -> Happening:
         """Let one random thing happen to one random symbol: a trade, or a change of the book."""
         chance = self._random.random
-        state = self._all[int(chance() * len(self._all))]
+        state = self._open[int(chance() * len(self._open))]
         state.steps += 1
         side = state.bids if chance() < 0.5 else state.asks
         best = (side[0], state.lots[side[0]])

@@ -26,7 +26,7 @@ from ..events import BookSnapshot
 from ..exact import plain
 from ..levels import Levels
 from .connection import Connection, quiet_log, response, take_frames
-from .faults import LineFaults, split_faults
+from .faults import LineFaults, listing_changes, split_faults
 from .market import Listing, Market
 from .script import Close, Heals, HearsPings, Peer, Ping, Reply, Script, fault_number
 from .truth import Truth
@@ -73,6 +73,10 @@ class Simulator:
         self.market = Market(_choose(script, symbols), seed)
         self.truth = Truth(keep_truth)
         self.script = script(self.market, self.truth, own, time.time_ns())
+        self._changes = listing_changes(faults, [listing.symbol for listing in self.market.listings])
+        for _, symbol, listed in self._changes:
+            if listed:
+                self.market.set_listed(symbol, False)
         self.frames_sent = 0
         self._faults = LineFaults.of(faults)
         self._random = Random(seed)
@@ -178,6 +182,9 @@ class Simulator:
                 self._close_books(now_ns)
             if self._faults.until_s is not None and due - begun >= self._faults.until_s:
                 self._heal(now_ns)
+            while self._changes and self._changes[0][0] <= due - begun:
+                _, symbol, listed = self._changes.pop(0)
+                self.market.set_listed(symbol, listed)
             self.script.tick(now_ns)
             self._flush(due)
             if self._server is None and due >= self._refuse_until:

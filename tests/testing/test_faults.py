@@ -7,7 +7,15 @@ from jrr_binance.simulator import CoinmScript, SpotScript, UsdmScript
 from jrr_okx.simulator import OkxScript
 
 from jrr_core.errors import ConfigError
-from jrr_core.testing.faults import CORE_FAULTS, PLAUSIBLE, LineFaults, random_mix, split_faults, text_frame
+from jrr_core.testing.faults import (
+    CORE_FAULTS,
+    PLAUSIBLE,
+    LineFaults,
+    listing_changes,
+    random_mix,
+    split_faults,
+    text_frame,
+)
 from jrr_core.testing.script import Script
 
 SCRIPTS: list[type[Script]] = [SpotScript, UsdmScript, CoinmScript, OkxScript]
@@ -74,3 +82,11 @@ def test_random_mixes_are_faults_the_exchange_has(seed: int) -> None:
 def test_plausible_faults_are_faults(script: type[Script]) -> None:
     assert script.plausible.keys() <= script.faults.keys()  # type: ignore[attr-defined]
     assert PLAUSIBLE.keys() <= CORE_FAULTS.keys()
+
+
+def test_listings_and_delistings_are_told_in_order_and_wrong_ones_named() -> None:
+    faults = {"listed": "A@2,B@0.5", "delisted": "A@3"}
+    assert listing_changes(faults, ["A", "B"]) == [(0.5, "B", True), (2.0, "A", True), (3.0, "A", False)]
+    for wrong in ("C@1", "A", "A@", "A@x", "A@-1"):
+        with pytest.raises(ConfigError, match=f"fault listed={wrong} needs SYMBOL@SECONDS; symbols: A, B"):
+            listing_changes({"listed": wrong}, ["A", "B"])

@@ -230,6 +230,8 @@ class BinanceScript:
                 state.flush_aggregate(now_ns)
         for stream in list(self._by_rhythm[every].values()):
             for state in self._states(stream):
+                if not self.market.listed(state.symbol):
+                    continue
                 if stream.kind == "diff":
                     state.send_diff(stream, now_ns, self._loses_update(state, now_ns))
                 elif stream.kind == "partial":

@@ -234,7 +234,8 @@ class Rest:
         return self._funding.rows(self._symbol(query).payloads, self._market, self._truth, query, now_ns)
 
     def _exchange_info(self, query: Query, now_ns: int) -> dict[str, object]:
-        states = [self._symbol(query)] if "symbol" in query else list(self._symbols.values())
+        every = [state for state in self._symbols.values() if self._market.listed(state.symbol)]
+        states = [self._symbol(query)] if "symbol" in query else every
         for state in states:
             self._truth.offer(state.payloads.instrument())
         return {
@@ -251,7 +252,7 @@ class Rest:
         if "symbol" not in query:
             raise Refusal(400, -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
         state = self._symbols.get(query["symbol"])
-        if state is None:
+        if state is None or not self._market.listed(state.symbol):
             raise Refusal(400, -1121, "Invalid symbol.")
         return state
 

@@ -35,6 +35,11 @@ class Trading:
     feeds: list[feed.Feed] = Factory(list)
     funding_ns: int = 8 * 3600 * S
 
+    @property
+    def listed(self) -> bool:
+        """Whether OKX lists it now."""
+        return self.market.listed(self.contract.symbol)
+
     def happen(self, happening: Happening) -> None:
         """Number a step of the market and show it to the feeds."""
         self.sequence += 1 + int(self.random.random() * 12)

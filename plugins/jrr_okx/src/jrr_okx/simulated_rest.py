@@ -108,11 +108,11 @@ class Rest:
         kind = query.get("instType", "")
         if kind not in ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION"):
             raise Refusal("51000", "Parameter instType error")
-        return [trading for trading in self._tradings.values() if trading.contract.type == kind]
+        return [trading for trading in self._tradings.values() if trading.contract.type == kind and trading.listed]
 
     def _one(self, query: Query) -> Trading:
         trading = self._tradings.get(query.get("instId", ""))
-        if trading is None:
+        if trading is None or not trading.listed:
             raise Refusal("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
         return trading
 

@@ -115,7 +115,7 @@ class OkxScript(FeedScript[Trading]):
 
     def _make(self, channel: str, symbol: str, now_ns: int) -> Feed | None:
         trading = self._tradings.get(symbol)
-        if trading is None:
+        if trading is None or not trading.listed:
             return None
         feed = self._state(channel, trading)
         if channel.startswith("candle"):
