@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Runs of tests side by side cannot all have the one port.
+os.environ.setdefault("JRR_METRICS__LISTEN", "")
+
 settings.register_profile("default", max_examples=60, deadline=None)
 settings.register_profile("nightly", max_examples=1_000, deadline=None)
 settings.load_profile(os.environ.get("JRR_HYPOTHESIS", "default"))

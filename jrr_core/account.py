@@ -6,8 +6,11 @@ from typing import Any
 from attrs import asdict, define
 
 from .drain import Drain
+from .events import Trade
+from .exact import plain
 from .exchange import Exchange
 from .notify import Notifier
+from .stream import Stream
 
 
 @define(frozen=True)
@@ -85,19 +88,33 @@ def _exchange_failings(exchange: Exchange) -> list[str]:
 
 def _exchange(exchange: Exchange) -> dict[str, Any]:
     desk = exchange.around.desk
-    streams = desk.board.streams.values()
     return {
         **asdict(desk.counters),
         "events": desk.board.counts(),
         "repeated": desk.continuity.repeated,
         "sessions": sum(len(line.sessions) for line in exchange.lines),
-        "streams": [
-            {"channel": s.channel, "symbol": s.symbol, "count": s.count, "last_ns": s.last_ns or None,
-             "trouble": s.reported}
-            for s in streams if s.wanted
-        ],
+        "streams": [_stream(stream) for stream in desk.board.streams.values() if stream.wanted],
+        "unresolved": [str(pattern) for pattern in exchange.unresolved],
         "trouble": next((line.trouble for line in exchange.lines if line.trouble), None),
-    }  # fmt: skip
+        "transit": desk.transit.histogram(),
+        "rest": exchange.spent,
+        "clock_offset_s": exchange.clock_offset_s,
+    }
+
+
+def _stream(stream: Stream) -> dict[str, Any]:
+    last = stream.latest
+    return {
+        "channel": stream.channel,
+        "symbol": stream.symbol,
+        "count": stream.count,
+        "last_ns": stream.last_ns or None,
+        "state": stream.state,
+        "trouble": stream.reported,
+        "last": None
+        if not isinstance(last, Trade)
+        else {"price": plain(last.price), "amount": plain(last.amount), "side": last.side, "ts_event": last.ts_event},
+    }
 
 
 def _sink(drain: Drain) -> dict[str, Any]:
@@ -105,10 +122,12 @@ def _sink(drain: Drain) -> dict[str, Any]:
         "state": "spooling" if drain.state == "ok" and drain.spooling else drain.state,
         **asdict(drain.counters),
         "pending": drain.pending,
+        "capacity": drain.buffer.capacity,
         "spool_bytes": drain.spool_bytes,
         "lag_s": drain.lag_s,
         "latency_p50_s": drain.latency.quantile_s(0.5),
         "latency_p99_s": drain.latency.quantile_s(0.99),
+        "latency": drain.latency.histogram(),
     }
 
 

@@ -32,7 +32,7 @@ class _Lost:
 
 
 class Buffer:
-    """Events waiting for one reader."""
+    """Events waiting for one reader; at most `capacity` of them."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Buffer:
     ) -> None:
         """Hold at most `capacity` events; `keeps_gaps` is whether the reader wants Gap events."""
         self._policy = policy
-        self._capacity = capacity
+        self.capacity = capacity
         self._counters = counters
         self._keeps_gaps = keeps_gaps
         self._now_ns = now_ns
@@ -74,7 +74,7 @@ class Buffer:
         items = self._items
         self._counters.published += 1
         waiting = len(items)
-        if waiting >= self._capacity and not isinstance(event, StreamEvent):
+        if waiting >= self.capacity and not isinstance(event, StreamEvent):
             self._drop(event)
             return
         items.append(event)
@@ -121,7 +121,7 @@ class Buffer:
 
     def relieved(self) -> None:
         """Report what was lost if there is room again; after a cut that was for good."""
-        if len(self._items) <= self._capacity // 2:
+        if len(self._items) <= self.capacity // 2:
             self._report_lost()
 
     @property
@@ -154,7 +154,7 @@ class Buffer:
 
     async def room(self) -> None:
         """Return when the buffer is at most half full: for replay, which can wait where a socket cannot."""
-        while len(self._items) > self._capacity // 2 and not self.closed:
+        while len(self._items) > self.capacity // 2 and not self.closed:
             self._room.clear()
             await self._room.wait()
 

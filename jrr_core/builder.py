@@ -21,6 +21,8 @@ from .exchange import Exchange
 from .fetch import Fetch
 from .journal import say_seldom
 from .manager import Manager
+from .observe.address import address_of
+from .observe.settings import MetricsSettings
 from .pace import Budget
 from .parser import Parser
 from .plugins import Plugins
@@ -55,6 +57,7 @@ class ManagerBuilder:
         self._exchanges: dict[str, dict[str, Any]] = {}
         self._sinks: list[Sink] = []
         self._subscribers: dict[str, dict[str, Any]] = {}
+        self._metrics: MetricsSettings | None = None
         if config is not None:
             self._exchanges = {name: dict(config.exchanges.get(name, {})) for name in self._plugins.connectors}
             self._refuse_unknown_sections(config)
@@ -120,6 +123,18 @@ class ManagerBuilder:
         self._config = evolve(self._config, network=structure(NetworkSettings, raw, "network"))
         return self
 
+    def set_metrics(self, **settings: Any) -> "ManagerBuilder":
+        """Show metrics, health and stats over HTTP while the manager runs: settings of `[metrics]`.
+
+        Without this call nothing listens. Raises ConfigError for unknown
+        settings and an address that is none.
+        """
+        raw = {**asdict(self._config.metrics), **settings}
+        self._metrics = structure(MetricsSettings, raw, "metrics")
+        if self._metrics.listen:
+            address_of(self._metrics.listen, "metrics.listen")
+        return self
+
     async def build(self) -> Manager:
         """Return the Manager, not yet started; raises ConfigError for settings that do not fit."""
         config, bus = self._config, Bus()
@@ -137,6 +152,12 @@ class ManagerBuilder:
         }
         manager = Manager(bus, exchanges, drains, quarantine, capture, instance=config.run.instance,
                           buffer_events=config.run.buffer_events, stop_timeout_s=config.run.stop_timeout_s)  # fmt: skip
+        if self._metrics is not None and self._metrics.listen:
+            # Only a run that listens pays for an HTTP server in memory.
+            from .observe.server import Observer
+
+            address = address_of(self._metrics.listen, "metrics.listen")
+            manager.observer = Observer(address, manager.get_stats, self._metrics.symbols)
         for name, raw in self._subscribers.items():
             cls = self._plugins.subscriber(name)
             manager.add_notifier(cls(structure(cls.Settings, raw, f"subscribers.{name}")))
@@ -200,7 +221,8 @@ class ManagerBuilder:
         connector = cls(settings)
         for pool, rate in connector.limits.http.items():
             budgets.setdefault(pool, Budget(rate))
-        fetch = Fetch(name, budgets, lambda text: say_seldom(30, "fetch_failed", name, f"{name}: {text}; trying again",
+        own = {pool: budgets[pool] for pool in connector.limits.http}
+        fetch = Fetch(name, own, lambda text: say_seldom(30, "fetch_failed", name, f"{name}: {text}; trying again",
                                                              exchange=name), network)  # fmt: skip
         numbering = getattr(connector, "trade_numbering", {})
         desk = Desk(name, StreamBoard(), Continuity(name, numbering, settings.backfill_events), ExchangeCounters(),

@@ -17,6 +17,7 @@ from .capture import CaptureSettings
 from .control.settings import ControlSettings
 from .dotenv import read_dotenv
 from .errors import ConfigError
+from .observe.settings import MetricsSettings
 from .plan import PlanSettings
 from .route import NetworkSettings
 from .setting import setting
@@ -25,7 +26,8 @@ from .structure import Section, Text, nearest, structure
 from .subscription import CHANNELS, Subscription, short_channels
 
 __all__ = [
-    "CaptureSettings", "Config", "ControlSettings", "LogSettings", "NetworkSettings", "RunSettings", "SpoolSettings",
+    "CaptureSettings", "Config", "ControlSettings", "LogSettings", "MetricsSettings", "NetworkSettings", "RunSettings",
+    "SpoolSettings",
     "duration_s", "load_config", "structure",
 ]  # fmt: skip
 
@@ -91,6 +93,7 @@ class Config:
     capture: CaptureSettings = Factory(CaptureSettings)
     log: LogSettings = Factory(LogSettings)
     network: NetworkSettings = Factory(NetworkSettings)
+    metrics: MetricsSettings = Factory(MetricsSettings)
     run: RunSettings = Factory(RunSettings)
     spool: SpoolSettings = Factory(SpoolSettings)
     plan: PlanSettings = Factory(PlanSettings)

@@ -1,6 +1,12 @@
 """Plain-int counters: what came in, what was stored, how long it took. Counting never fails and never waits."""
 
-from attrs import define
+import math
+from typing import Any
+
+from attrs import Factory, define
+
+# Upper edges of a histogram in seconds: half a millisecond to a minute.
+_EDGES_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 @define
@@ -9,7 +15,8 @@ class ExchangeCounters:
 
     Of `gaps`, `breaks` are of unknown size; the others miss `missing` events
     together, of which `backfilled` have been found. `interruptions` count
-    streams cut off whose past nobody gives out.
+    streams cut off whose past nobody gives out. `disconnects` are the
+    `reconnects` by kind of reason.
     """
 
     frames: int = 0
@@ -27,6 +34,7 @@ class ExchangeCounters:
     backfilled: int = 0
     interruptions: int = 0
     silent: int = 0
+    disconnects: dict[str, int] = Factory(dict)
 
 
 @define
@@ -50,11 +58,12 @@ class SinkCounters:
 class Latency:
     """A histogram of durations in ns with 1/8-octave buckets (at most 12.5 % wide); constant memory."""
 
-    __slots__ = ("_buckets", "total")
+    __slots__ = ("_buckets", "_sum_ns", "total")
 
     def __init__(self) -> None:
         """Start empty."""
         self._buckets = [0] * 512
+        self._sum_ns = 0
         self.total = 0
 
     def add(self, duration_ns: int, weight: int = 1) -> None:
@@ -62,10 +71,22 @@ class Latency:
         if duration_ns < 8:
             index = 0
         else:
+            self._sum_ns += duration_ns * weight
             octave = duration_ns.bit_length()
             index = octave * 8 + ((duration_ns >> (octave - 4)) & 7)
         self._buckets[min(index, 511)] += weight
         self.total += weight
+
+    def histogram(self) -> dict[str, Any]:
+        """Return count, sum in s, and pairs of an upper edge in s and how many are at or below it."""
+        edges, below, counted = iter(_EDGES_S), [], 0
+        edge = next(edges)
+        for index, count in enumerate(self._buckets):
+            while edge < math.inf and _upper_s(index) > edge:
+                below.append((edge, counted))
+                edge = next(edges, math.inf)
+            counted += count
+        return {"count": self.total, "sum_s": self._sum_ns / 1e9, "buckets": below}
 
     def quantile_s(self, q: float) -> float | None:
         """Return the upper edge, in seconds, of the bucket holding quantile `q`; None while empty."""
@@ -75,8 +96,13 @@ class Latency:
         for index, count in enumerate(self._buckets):
             seen += count
             if count and seen >= wanted:
-                if not index:
-                    return 8 / 1e9
-                octave, eighth = divmod(index, 8)
-                return float((9 + eighth) * 2.0 ** (octave - 4)) / 1e9
+                return _upper_s(index)
         return None
+
+
+def _upper_s(index: int) -> float:
+    """Return the upper edge of a bucket in seconds."""
+    if not index:
+        return 8 / 1e9
+    octave, eighth = divmod(index, 8)
+    return float((9 + eighth) * 2.0 ** (octave - 4)) / 1e9

@@ -7,10 +7,10 @@ clock of its own.
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from attrs import define
+from attrs import Factory, define
 
 from .continuity import Continuity
-from .counters import ExchangeCounters
+from .counters import ExchangeCounters, Latency
 from .coverage import EARLIER
 from .events import Backfilled, Gap, Message
 from .journal import say_seldom
@@ -21,7 +21,10 @@ from .tape import Reopened, Resumed, Tape
 
 @define(frozen=True)
 class Desk:
-    """Where the events of one exchange are laid, whichever session brings them."""
+    """Where the events of one exchange are laid, whichever session brings them.
+
+    `transit` samples how long events were on their way from the exchange.
+    """
 
     exchange: str
     board: StreamBoard
@@ -30,6 +33,7 @@ class Desk:
     emit: Callable[[Sequence[Message]], None]
     quarantine: Callable[[str, str, str | bytes], None]
     tape: Tape | None = None
+    transit: Latency = Factory(Latency)
 
     def resume(self, points: Mapping[StreamKey, int], now_ns: int) -> None:
         """Take where a store's streams ended before this run: what lies between is missing, and asked for."""

@@ -59,6 +59,7 @@ class Exchange:
         self.unchecked: list[Subscription] = []
         self.bundles: list[Bundle] = []
         self._shard = shard
+        self.clock_offset_s: float | None = None
         self._fetch = fetch
         self._publish = publish
         self._make_parser = make_parser
@@ -77,6 +78,11 @@ class Exchange:
         await self._try_list(wanted)
         streams, _ = self._resolve(wanted)
         self._planned(self._new([s for found in streams.values() for s in found]))
+
+    @property
+    def spent(self) -> dict[str, dict[str, float]]:
+        """What is used of the exchange's REST budgets, by pool."""
+        return self._fetch.spent()
 
     async def subscribe(self, wanted: Iterable[Subscription]) -> Sequence[Line]:
         """Resolve and plan `wanted`; return the new lines for the caller to run.

@@ -43,6 +43,13 @@ class Fetch:
         self._network = network
         self._past = asyncio.Semaphore(_PATIENT_AT_ONCE)
 
+    def spent(self) -> dict[str, dict[str, float]]:
+        """Return of each pool the weight used in its window, the limit, and the window's seconds."""
+        return {
+            pool: {"used": budget.used, "limit": budget.rate.count, "per_s": budget.rate.per_s}
+            for pool, budget in self._budgets.items()
+        }
+
     async def get(self, request: HttpGet) -> Frame:
         """Return the reply, trying as long as it takes; any status but 418, 429 and 5xx is a reply."""
         backoff = Backoff(base_s=1.0)

@@ -23,6 +23,8 @@ from .tape import Ended, Looked, Unwanted, Wanted
 _PAST = (Trade, Candle, FundingRate)
 # Data that comes later than this after it was made has been waiting on the way, and more of it was when the line broke.
 _LATE_NS = 500_000_000
+# Of so many frames one tells how long it was on its way.
+_SAMPLED = 16
 # A larger difference is that of the clocks.
 _MOST_LATE_NS = 10 * 10**9
 
@@ -166,7 +168,9 @@ class Intake:
             return False
         desk.counters.parsed += 1
         if frame.tag is None:
-            self._latest = events[-1]
+            self._latest = latest = events[-1]
+            if not desk.counters.parsed % _SAMPLED and latest.ts_event is not None:
+                desk.transit.add(frame.ts_recv - latest.ts_event, _SAMPLED)
         if sorted_out is events:
             desk.emit(events)
         elif sorted_out:
@@ -245,6 +249,7 @@ class Intake:
                 stream.count += 1
                 if not past:
                     stream.last_ns = ts_recv
+                    stream.latest = event
             track = None if stream is None else stream.track
             told = None if track is None else track.take(event, self.name, past)
             if word:

@@ -26,6 +26,11 @@ _HEALTHY_S = 60.0
 _HANDOVER_S = 30.0
 # An address that nobody answers at is tried at least so often: whoever is not there is not burdened by it.
 _KNOCK_CAP_S = 5.0
+# Kinds of reasons that connections end for, by how transport and vigil put them.
+_KINDS = (
+    ("connection cut", "cut"), ("closed by", "closed"), ("no frame", "silent"), ("no data", "silent"),
+    ("no answer", "unanswered"),
+)  # fmt: skip
 # What the old connection still has under way when the successor has delivered.
 _OVERLAP_S = 1.0
 
@@ -191,9 +196,16 @@ class Line:
         await asyncio.sleep(self._backoff.next_s())
 
     def _lost(self, session: Session, reason: str) -> None:
-        self._around.desk.counters.reconnects += 1
+        counters, kind = self._around.desk.counters, _kind_of(reason)
+        counters.reconnects += 1
+        counters.disconnects[kind] = counters.disconnects.get(kind, 0) + 1
         say(logging.WARNING, "disconnected", f"{session.name}: {reason}; reconnecting",
             session=session.name, reason=reason)  # fmt: skip
+
+
+def _kind_of(reason: str) -> str:
+    """Return which kind of reason it is that a connection ended."""
+    return next((kind for beginning, kind in _KINDS if reason.startswith(beginning)), "failed")
 
 
 def _replaces(heir: Session, old: Session) -> bool:

@@ -11,7 +11,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from .account import Account
 from .buffer import Buffer
@@ -32,6 +33,10 @@ from .store import Store
 from .subscription import Subscription
 from .unhealed import candle_points, unhealed
 
+if TYPE_CHECKING:
+    from .observe.server import Observer
+
+VERSION = version("jrr-core")
 _CALLBACK_BATCH = BatchPolicy(max_rows=1000, max_age_s=0.0)
 _TICK_S = 0.2
 _reading: ContextVar["Manager | None"] = ContextVar("jrr_reading", default=None)
@@ -39,7 +44,10 @@ _reading: ContextVar["Manager | None"] = ContextVar("jrr_reading", default=None)
 
 
 class Manager:
-    """Collects what was subscribed into every sink and subscriber until stopped."""
+    """Collects what was subscribed into every sink and subscriber until stopped.
+
+    `observer`, where there is one, shows its stats over HTTP meanwhile.
+    """
 
     def __init__(
         self,
@@ -57,6 +65,8 @@ class Manager:
         self.exchanges = dict(exchanges)
         self.drains = list(drains)
         self.notifiers: list[Notifier] = []
+
+        self.observer: Observer | None = None
         self._bus = bus
         self._quarantine = quarantine
         self._capture = capture
@@ -227,9 +237,15 @@ class Manager:
 
     def get_stats(self) -> dict[str, Any]:
         """Return what has happened so far, as plain dicts with the keys documented in docs/stats.md."""
-        capture = None if self._capture is None else self._capture.stats()
-        uptime_s = time.monotonic() - self._started
-        return {"instance": self._instance, "uptime_s": uptime_s, **self.account.stats(), "capture": capture}
+        return {
+            "version": VERSION,
+            "instance": self._instance,
+            "started_ns": self._began_ns,
+            "uptime_s": time.monotonic() - self._started,
+            **self.account.stats(),
+            "capture": None if self._capture is None else self._capture.stats(),
+            "alarms": [],
+        }
 
     @property
     def account(self) -> Account:
@@ -283,6 +299,8 @@ class Manager:
                     self._carry(exchange)
                 for work, who in self._beside:
                     crew.aside(work(), who)
+                if self.observer is not None:
+                    self.observer.start()
                 try:
                     await self._wait(for_s, on_tick)
                 finally:
@@ -290,6 +308,8 @@ class Manager:
                     await self._finish(crew)
         finally:
             self._crew = None
+            if self.observer is not None:
+                self.observer.stop()
             try:
                 await asyncio.gather(*[drain.close() for drain in opened])
                 self._quarantine.close()

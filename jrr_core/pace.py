@@ -33,11 +33,14 @@ _PATIENT_SHARE = 0.5
 
 
 class Budget:
-    """A weight budget over a sliding window, with a stop the exchange may impose (Retry-After)."""
+    """A weight budget over a sliding window, with a stop the exchange may impose (Retry-After).
+
+    `rate` is what it allows.
+    """
 
     def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
         """Allow weights adding up to `rate.count` in any `rate.per_s` seconds."""
-        self._rate = rate
+        self.rate = rate
         self._clock = clock
         self._spent: deque[tuple[float, int]] = deque()
         self._used = 0
@@ -63,7 +66,7 @@ class Budget:
         """
         turn, most = (self._patient_turn, _PATIENT_SHARE) if patient else (self._turn, 1.0)
         async with turn:
-            while (delay := self._delay(weight, most * self._rate.count)) > 0:  # noqa: ASYNC110 - waits for the clock
+            while (delay := self._delay(weight, most * self.rate.count)) > 0:  # noqa: ASYNC110 - waits for the clock
                 await asyncio.sleep(delay)
             self._spent.append((self._clock(), weight))
             self._used += weight
@@ -75,8 +78,8 @@ class Budget:
             return self._closed_until - now
         if not self._spent or self._used + weight <= most:
             return 0.0
-        return max(self._spent[0][0] + self._rate.per_s - now, 0.001)
+        return max(self._spent[0][0] + self.rate.per_s - now, 0.001)
 
     def _forget(self, now: float) -> None:
-        while self._spent and self._spent[0][0] <= now - self._rate.per_s:
+        while self._spent and self._spent[0][0] <= now - self.rate.per_s:
             self._used -= self._spent.popleft()[1]

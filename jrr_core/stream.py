@@ -4,8 +4,11 @@ Shared by all sessions of an exchange, so that counts outlive a reconnect. Pure:
 times are handed in.
 """
 
+from typing import Literal
+
 from attrs import Factory, define
 
+from .events import Message
 from .track import Track
 
 # A stream is "quiet" only against its own habit: this many of its usual intervals without an event.
@@ -18,7 +21,11 @@ _SPARSE = frozenset({"liquidation"})
 
 @define
 class Stream:
-    """One stream's record; times are int ns UTC. `sessions` are those that carry it now, by name."""
+    """One stream's record; times are int ns UTC.
+
+    `sessions` are those that carry it now, by name; `latest` is its latest
+    event that was no answer about the past.
+    """
 
     channel: str
     symbol: str
@@ -30,6 +37,22 @@ class Stream:
     wanted: bool = True
     sessions: list[str] = Factory(list)
     track: Track | None = None
+    latest: Message | None = None
+
+    @property
+    def state(self) -> Literal["live", "waiting", "quiet", "silent", "away"]:
+        """Whether it delivers.
+
+        live; waiting for first data; quiet, where hours without any are
+        ordinary; found silent; away, without a connection.
+        """
+        if self.reported is not None:
+            return "silent"
+        if self.sessions:
+            return "live"
+        if self.last_ns and self.last_ns >= self.subscribed_ns:
+            return "away"
+        return "quiet" if self.channel in _SPARSE else "waiting"
 
     def silence(self, now_ns: int, first_data_s: float, quiet_s: float) -> str | None:
         """Return what is wrong, once per silence: "never received", "quiet", or None."""

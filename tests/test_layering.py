@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "vigil", "wanted_topics", "wire", "wishes",
     ),
     ("transport", "session", "rest", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture",
-     "interview", "plan", "stocktake", "audit", "digest", "control"),
+     "interview", "plan", "stocktake", "audit", "digest", "control", "observe"),
     ("loading", "plugins", "config", "base_connector", "line"),
     ("exchange", "account", "bundle", "crew", "following", "manager", "builder", "replay", "scaffold",
      "remote"),

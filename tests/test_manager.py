@@ -420,7 +420,7 @@ def test_a_slow_sink_and_a_slow_subscriber_slow_neither_socket_nor_the_other_sin
             slow, quick = MemorySink(delay_s=0.5), MemorySink()
             manager = await managed(server, slow, quick, buffer_events=100, stop_s=0.2)
             quick_drain = manager.drains[1]
-            quick_drain.buffer._capacity = 10_000
+            quick_drain.buffer.capacity = 10_000
             manager.add_subscriber("trade", lambda message: asyncio.sleep(1))
             await manager.subscribe(["toy:trade:X"])
             async with running(manager):

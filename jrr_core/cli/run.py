@@ -91,7 +91,7 @@ async def _collect(
     reread: Callable[[], Config],
     hangup: asyncio.Event,
 ) -> int:
-    manager = await ManagerBuilder(plugins=plugins, config=config).build()
+    manager = await ManagerBuilder(plugins=plugins, config=config).set_metrics().build()
     _obey(manager, config, reread, hangup)
     await manager.subscribe(config.subscriptions)
     try:

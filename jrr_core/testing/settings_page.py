@@ -13,6 +13,7 @@ import attrs
 
 from ..capture import CaptureSettings
 from ..config import ControlSettings, LogSettings, RunSettings, SubscribeTable
+from ..observe.settings import MetricsSettings
 from ..plan import PlanSettings
 from ..plugins import Plugins
 from ..route import NetworkSettings
@@ -71,6 +72,7 @@ def page(plugins: Plugins) -> str:
             ("[spool]", SpoolSettings),
             ("[capture]", CaptureSettings),
             ("[control]", ControlSettings),
+            ("[metrics]", MetricsSettings),
             ("[log]", LogSettings),
             ("[plan]", PlanSettings),
         )
