@@ -171,6 +171,8 @@ class ManagerBuilder:
         """Yield each sink with its spool, None where there is to be none; the folder of a second "x" is "x-2"."""
         settings, seen = self._config.spool, Counter[str]()
         for sink in self.sinks():
+            if hasattr(sink, "instance"):
+                sink.instance = self._config.run.instance
             seen[sink.name] += 1
             own = sink.name if seen[sink.name] == 1 else f"{sink.name}-{seen[sink.name]}"
             yield sink, Spool(folder_of(settings.path, own), settings) if settings.path else None

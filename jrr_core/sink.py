@@ -44,8 +44,9 @@ class Sink(Protocol):
     keeps the list). `embedded` is True for a store that needs no set-up;
     such a one is used when the user names none. A sink may also offer
     `async def resume_points() -> Mapping[StreamKey, int]`, the last stored
-    sequence of each stream, and may set `open_candles = False` to be given
-    closed candles only.
+    sequence of each stream, may set `open_candles = False` to be given
+    closed candles only, and may have an attribute `instance`, which is set
+    to the collector's name (`run.instance`, "" for none) before it is opened.
     """
 
     name: ClassVar[str]

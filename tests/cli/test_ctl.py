@@ -80,7 +80,9 @@ def test_streams_come_and_go_on_the_connection_there_is(
     assert json.loads(jrr("ctl", "status", "--json").output)["stats"]["exchanges"]["toy"]["reconnects"] == 0
 
 
-def test_what_the_collector_refuses_reads_as_anywhere_and_changes_nothing(collector: Collector, jrr: Jrr) -> None:
+def test_what_is_refused_reads_as_anywhere_and_changes_nothing_and_settings_are_read_again(
+    collector: Collector, configured: Path, jrr: Jrr
+) -> None:
     for spec, words in (
         ("toy:trade:ETHUSDT", "toy has no symbol 'ETHUSDT'; did you mean ETHUSD"),
         ("toy:book:ETHUSD", "toy has no channel 'book'; it has trade"),
@@ -95,10 +97,6 @@ def test_what_the_collector_refuses_reads_as_anywhere_and_changes_nothing(collec
     assert jrr("ctl", "list").output == "toy:trade:BTCUSD: 1 streams\n"
     assert "error: toy:trade:ETHUSD is not subscribed" in jrr("ctl", "unsubscribe", "toy:trade:ETHUSD").stderr
 
-
-def test_the_settings_are_read_again_and_a_broken_file_changes_nothing(
-    collector: Collector, configured: Path, jrr: Jrr
-) -> None:
     file = configured / "jrr.toml"
     before = file.read_text()
     assert jrr("ctl", "reload").output == "nothing differs\n"

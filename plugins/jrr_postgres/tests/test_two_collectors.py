@@ -203,3 +203,30 @@ def test_an_outage_of_one_is_no_gap_where_the_other_was_connected(dsn: str, coll
         ]
 
     asyncio.run(main())
+
+
+def test_named_ones_go_on_under_their_own_slot_whichever_starts_first(dsn: str) -> None:
+    async def slot_of(instance: str, beside: str = "") -> int:
+        """Return the slot that a collector of that name writes under, started after the one `beside` it."""
+        sinks: list[PostgresSink] = []
+        for name in filter(None, (beside, instance)):
+            sink = PostgresSink(StorageConfig(dsn=dsn, compact=False))
+            sink.instance = "" if name == "unnamed" else name
+            await sink.open()
+            await sink.write([Connected("sim", "S0", None, T0, "trade", f"{name}-{len(sinks)}", ts_from=T0)])
+            sinks.append(sink)
+        owner = "" if instance == "unnamed" else f"{instance}@%"
+        found = await fetch(dsn, f"SELECT max(slot) FROM jrr.writers WHERE host LIKE '{owner or '%'}'"
+                            + ("" if owner else " AND host NOT LIKE '%@%'"))  # fmt: skip
+        for sink in sinks:
+            await sink.close()
+        return int(found[0][0])
+
+    async def main() -> None:
+        assert [await slot_of("a"), await slot_of("b", beside="a")] == [1, 2]
+        assert [await slot_of("b"), await slot_of("a", beside="b")] == [2, 1]
+        assert await slot_of("unnamed") == 3
+        assert await slot_of("c", beside="unnamed") == 4
+        assert await slot_of("unnamed", beside="a") == 3
+
+    asyncio.run(main())

@@ -8,7 +8,6 @@ Every collector draws its own ranges, under the number of its `slot`; the view
 is written once for all of them, as the time up to which their writer was alive.
 """
 
-import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,7 +37,7 @@ class Ledger:
         self._beat = 0
         self._staged_beat = 0
 
-    async def begin(self, connection: Any, slot: int) -> None:
+    async def begin(self, connection: Any, slot: int, owner: str) -> None:
         """Write under this slot, which this collector holds; a slot taken up from another one ends its live ranges."""
         if slot == self._slot:
             return
@@ -52,7 +51,7 @@ class Ledger:
             await connection.execute(
                 f"INSERT INTO {schema}.writers VALUES ($1, 0, now(), $2) "
                 "ON CONFLICT (slot) DO UPDATE SET alive_to = 0, since = now(), host = excluded.host",
-                slot, socket.gethostname(),
+                slot, owner,
             )  # fmt: skip
         self._lines.clear()
         self._slot, self._beat = slot, 0

@@ -31,6 +31,7 @@ class PostgresSink:
     embedded: ClassVar[bool] = False
     row_bytes: ClassVar[Mapping[str, RowBytes]] = ROW_BYTES
     accepts: tuple[type, ...] = (*ALL_EVENTS, Instrument)
+    instance: str = ""
 
     def __init__(self, settings: StorageConfig) -> None:
         """Take the settings; connect to nothing yet. Raises ConfigError for an address that is none."""
@@ -53,6 +54,7 @@ class PostgresSink:
                 await schema.refuse_foreign(connection, self.settings.schema)
                 await schema.prepare(connection, self.settings.schema)
                 await self._writer.partitions.ahead(connection, self.settings.partitions_ahead_days)
+            self._writer.instance = self.instance
             if self._maintenance is None:
                 self._maintenance = asyncio.create_task(Maintenance(self._server, self._writer.partitions).run())
         except ERRORS as error:

@@ -6,6 +6,7 @@ in the database whole or not at all, and the same batch can be written again.
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -46,6 +47,7 @@ class Writer:
         self._connection: Any = None
         self._backend = 0
         self._slot = 0
+        self.instance = ""
         self._last_ts = 0
         self.partitions = Partitions(self._schema)
         self._streams = StreamIds(self._schema)
@@ -195,7 +197,7 @@ class Writer:
         self._backend = connection.get_server_pid()
 
     async def _take_slot(self, connection: Any) -> None:
-        """Lock the first free slot, or the one held before: its old session, if the server still keeps it, is ended."""
+        """Lock a free slot, or the one held before: its old session, if the server still keeps it, is ended."""
         lock = "SELECT pg_try_advisory_lock(hashtext($1), $2)"
         name = f"{self._schema} writer"
         if self._slot:
@@ -208,12 +210,27 @@ class Writer:
                 if await connection.fetchval(lock, name, self._slot):
                     return
                 await asyncio.sleep(0.05)
-        for slot in range(1, _SLOTS):
+        owner = f"{self.instance}@{socket.gethostname()}" if self.instance else socket.gethostname()
+        for slot in self._preferred(await connection.fetch(f"SELECT slot, host FROM {self._schema}.writers")):
             if await connection.fetchval(lock, name, slot):
-                await self._ledger.begin(connection, slot)
+                await self._ledger.begin(connection, slot, owner)
                 self._slot = slot
                 return
         raise SinkUnavailable(f"PostgreSQL: {_SLOTS} collectors write to namespace {self._schema} already")
+
+    def _preferred(self, taken: Sequence[tuple[int, str]]) -> list[int]:
+        """Return the slots in the order to try them: a named collector goes on where it stopped, and leaves others'.
+
+        A stream's gap can be closed only under the slot that has it.
+        """
+        owned = {slot: host.partition("@")[0] if "@" in host else "" for slot, host in taken}
+
+        def rank(slot: int) -> tuple[int, int]:
+            if self.instance:
+                return (0 if owned.get(slot) == self.instance else 1 if slot not in owned else 2, slot)
+            return (1 if owned.get(slot) else 0, slot)
+
+        return sorted(range(1, _SLOTS), key=rank)
 
     def _drop(self) -> None:
         """Give the connection up, whatever state it is in."""
