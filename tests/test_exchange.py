@@ -10,11 +10,16 @@ from jrr_core.exchange import Exchange
 from jrr_core.fetch import Fetch
 from jrr_core.line import Line
 from jrr_core.session import Surroundings
+from jrr_core.shard import Shard
 from jrr_core.subscription import Subscription
 from tests.toy import FAST, ToyConnector, ToyServer, ToySettings, toy_desk, toy_server
 
+WHOLE = Shard()
 
-def exchange(server: ToyServer | None = None, published: list[Any] | None = None, **settings: Any) -> Exchange:
+
+def exchange(
+    server: ToyServer | None = None, published: list[Any] | None = None, shard: Shard = WHOLE, **settings: Any
+) -> Exchange:
     if server is not None:
         settings = {"ws_url": server.url, "rest_url": server.rest_url, "lists": True, **settings}
     chosen = ToySettings(**{"ws_url": "ws://127.0.0.1:1", **settings})
@@ -24,7 +29,7 @@ def exchange(server: ToyServer | None = None, published: list[Any] | None = None
         settings=chosen, messages=FAST, desk=toy_desk(found.extend), fetch=fetch.get,
     )  # fmt: skip
     connector = ToyConnector(chosen)
-    return Exchange(connector, connector.parser, around, fetch, found.extend)
+    return Exchange(connector, connector.parser, around, fetch, found.extend, shard)
 
 
 def wanted(*streams: str) -> list[Subscription]:
@@ -240,5 +245,35 @@ def test_later_streams_join_a_line_that_has_not_connected_and_twin_lines_have_na
         assert [symbols([line]) for line in at.lines] == [["X", "Y"], ["X", "Y"]]
         assert list(at.lines) == list(first)
         assert len({line.plan.name for line in first}) == 2
+
+    asyncio.run(main())
+
+
+def test_parts_of_one_list_are_all_of_it_and_none_twice_whatever_comes_later() -> None:
+    async def main() -> None:
+        async with toy_server() as server:
+            server.pages["/instruments"] = (200, " ".join(f"A{n}" for n in range(40)), {})
+            parts = [exchange(server, shard=Shard(n, 3)) for n in (1, 2, 3)]
+            for at in parts:
+                await at.subscribe(wanted("trade:A*", "trade:A1-USDT", "quote:A2"))
+            before = [set(at.wanted) for at in parts]
+            assert sorted(name for names in before for name in names) == sorted(
+                [*(f"toy:trade:A{n}" for n in range(40)), "toy:quote:A2"]
+            )
+            server.pages["/instruments"] = (200, " ".join(f"A{n}" for n in range(60)), {})
+            for at in parts:
+                changes = at.wishes.changes(await at.load_instruments(), 0)
+                at.carry(changes.fresh)
+            assert all(names <= set(at.wanted) for names, at in zip(before, parts, strict=True))
+            assert sum(len(at.wanted) for at in parts) == 61
+
+    asyncio.run(main())
+
+
+def test_a_part_waits_for_the_list_since_native_names_alone_tell_it() -> None:
+    async def main() -> None:
+        at = exchange(lists=True, rest_url="http://127.0.0.1:1", shard=Shard(1, 2))
+        assert await at.subscribe(wanted("trade:X")) == []
+        assert at.unresolved == wanted("trade:X")
 
     asyncio.run(main())

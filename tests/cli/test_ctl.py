@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,10 +28,10 @@ def until(fact: Callable[[], bool]) -> None:
 class Collector:
     """A `jrr run` and its log, line by line as it comes."""
 
-    def __init__(self, site: Path, *arguments: str) -> None:
+    def __init__(self, site: Path, *arguments: str, **environ: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from jrr_core.cli import main; main()", "run", "--log-format", "json", *arguments],
-            env={**os.environ, "PYTHONPATH": str(site)}, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": str(site), **environ}, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def said(self, event: str) -> dict[str, Any]:
@@ -144,16 +145,33 @@ def test_the_run_is_shown_and_stopped_in_order(collector: Collector, configured:
     assert "error: no collector answers at .jrr/control.sock: start one here with `jrr run`" in result.stderr
 
 
-def test_a_collector_is_found_by_its_name_its_socket_or_its_settings(configured: Path, site: Path, jrr: Jrr) -> None:
-    running = Collector(site, "--subscribe", "toy:trade:BTCUSD", "--instance", "second")
+def test_a_collector_is_found_by_its_name_its_socket_or_its_settings_and_tells_systemd(
+    configured: Path, site: Path, jrr: Jrr
+) -> None:
+    systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    systemd.bind("notify")
+    systemd.settimeout(10)
+    environ = {"NOTIFY_SOCKET": os.path.abspath("notify"), "WATCHDOG_USEC": "200000"}
+    running = Collector(site, "--subscribe", "toy:trade:BTCUSD", "--instance", "second", **environ)
     try:
+        assert systemd.recv(1000).startswith(b"READY=1\nSTATUS=1 streams, 0 gaps; shelf ok")
+        assert systemd.recv(1000).startswith(b"WATCHDOG=1\nSTATUS=1 streams")
         assert running.said("connected")["instance"] == "second"
         where = ".jrr/control-second.sock"
         until(Path(where).exists)
         assert jrr("ctl", "list").exit_code == 1
         for way in (("--instance", "second"), ("--socket", where), ("--set", "run.instance=second")):
             assert jrr("ctl", "list", *way).output == "toy:trade:BTCUSD: 1 streams\n"
+        jrr("ctl", "reload", "--instance", "second")
+        jrr("ctl", "stop", "--instance", "second")
+        told: list[str] = []
+        while not told or not told[-1].startswith("STOPPING=1"):
+            told.append(systemd.recv(1000).decode())
+        assert [text.partition("\n")[0] for text in told if "WATCHDOG" not in text] == [
+            "RELOADING=1", "READY=1", "STOPPING=1",
+        ]  # fmt: skip
     finally:
+        systemd.close()
         running.process.kill()
         running.process.communicate()
 

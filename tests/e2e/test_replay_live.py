@@ -28,7 +28,7 @@ def store_in(folder: Path, name: str) -> SqliteSink:
 
 
 async def collect(simulation: Simulation, folder: Path, run_s: float) -> None:
-    """Collect for so long, with two connections a stream on one exchange, and stop one stream in between."""
+    """Collect for so long, two connections a stream on one exchange; end one stream in between, let others join."""
     sections = {
         name: {"ws_url": simulation.ws_urls[name], "rest_url": simulation.rest_urls[name]} for name in EXCHANGES
     }
@@ -37,10 +37,11 @@ async def collect(simulation: Simulation, folder: Path, run_s: float) -> None:
     config.run.quarantine = str(folder / "quarantine")
     builder = ManagerBuilder(plugins=Plugins.load(EXCHANGES), config=config).add_sink(store_in(folder, "live"))
     manager = await builder.set_spool(path="").build()
-    await manager.subscribe([f"{name}:{channel}:*" for name in EXCHANGES for channel in ("trade", "book", "candle_1m")])
+    await manager.subscribe([f"{name}:{channel}:*" for name in EXCHANGES for channel in ("trade", "book")])
     run = asyncio.create_task(manager.run())
     await asyncio.sleep(run_s / 2)
     await manager.unsubscribe(["okx:trade:BTC-USDT"])
+    await manager.subscribe(["binance:candle_1s:*", "binance:quote:*", "okx:quote:*"])
     await asyncio.sleep(run_s / 2)
     await manager.stop()
     await run

@@ -335,3 +335,15 @@ def test_open_interest_is_polled_by_the_clock_of_the_mark_price() -> None:
     assert read(parser, {"code": -4108, "msg": "closed"}, "open_interest:BTCUSDT", 400) == ()
     assert [polls(at * S) for at in (230, 231)] == [0, 1]
     assert polls(231 * S + 10 * 60 * S) == 1
+
+
+def test_streams_that_join_are_read_and_widen_a_route_but_disturb_no_book() -> None:
+    parser = live("binance-usdm:mark_price:BTCUSDT", "binance-usdm:book:BTCUSDT")
+    mark = {"e": "markPriceUpdate", "E": 1, "s": "BTCUSDT", "p": "1", "i": "1", "r": "0.1", "T": 5}
+    assert [event.type for event in read(parser, wrapped("btcusdt@markPrice@1s", mark))] == ["mark_price"]
+    assert parser.extend([Subscription.parse("binance-usdm:funding:BTCUSDT")])
+    assert [e.type for e in read(parser, wrapped("btcusdt@markPrice@1s", mark))] == ["mark_price", "funding"]
+    assert not parser.extend([Subscription.parse("binance-usdm:book:BTCUSDT")])
+    assert parser.extend([Subscription.parse("binance-usdm:book:ETHUSDT")])
+    read(parser, wrapped("ethusdt@depth@100ms", update(5, 6, "ETHUSDT", 4)))
+    assert [request.tag for request in parser.requests if isinstance(request, HttpGet)] == ["depth:ETHUSDT"]

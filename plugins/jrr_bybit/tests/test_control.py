@@ -17,9 +17,9 @@ class Client:
 
     def __init__(self, *streams: str) -> None:
         connector = Linear(Linear.Settings())
-        (plan,) = connector.sessions([Subscription.of("bybit-linear", stream) for stream in streams])
-        self.said = plan.subscribe(plan.subscriptions)
-        self.parser: BybitParser = connector.parser(plan.subscriptions)
+        (self.plan,) = connector.sessions([Subscription.of("bybit-linear", stream) for stream in streams])
+        self.said = self.plan.subscribe(self.plan.subscriptions)
+        self.parser: BybitParser = connector.parser(self.plan.subscriptions)
 
     def hear(self, **answer: object) -> list[Request]:
         frame = Frame("bybit-linear", encode({"conn_id": "c", "op": "subscribe", **answer}), 0)
@@ -90,3 +90,13 @@ def test_a_broken_book_is_asked_for_anew_and_its_answer_is_known() -> None:
     assert [decode(send.text)["op"] for send in (leave, again)] == ["unsubscribe", "subscribe"]
     assert (leave.acks, topics(again)) == ((), ["orderbook.1000.BTCUSDT"])
     assert client.hear(success=True, req_id=again.acks[0]) == [Acked(again.acks[0])]
+
+
+def test_streams_that_join_are_answered_for_unless_their_topic_is_read_already() -> None:
+    client = Client("mark_price:BTCUSDT")
+    joining = [Subscription.of("bybit-linear", "trade:ETHUSDT")]
+    assert not client.parser.extend([*joining, Subscription.of("bybit-linear", "funding:BTCUSDT")])
+    assert client.parser.extend(joining)
+    (send,) = client.plan.subscribe(joining)
+    (acked,) = client.hear(success=True, ret_msg="", req_id=send.acks[0])
+    assert acked == Acked(send.acks[0], tuple(joining))

@@ -114,3 +114,13 @@ def test_instruments_have_their_canonical_names_and_sizes() -> None:
         "BTC-USDT-PERP", "0.0001", "BTC",
     )  # fmt: skip
     assert [dict(get.headers) for get in connector.instrument_requests()] == [{"X-Gate-Size-Decimal": "1"}]
+
+
+def test_streams_that_join_are_answered_for_unless_their_topic_is_read_already() -> None:
+    client = Client("trade:BTC_USDT")
+    assert not client.parser.extend(streams("gateio", "trade:ETH_USDT", "trade:BTC_USDT"))
+    assert client.parser.extend(streams("gateio", "trade:ETH_USDT"))
+    (asked,) = client.plan.subscribe(streams("gateio", "trade:ETH_USDT"))
+    assert client.hear(id=decode(dated(asked.text, 0))["id"], result={"status": "success"}) == [
+        Acked("trades:ETH_USDT", tuple(streams("gateio", "trade:ETH_USDT")))
+    ]

@@ -31,3 +31,12 @@ def test_symbols_and_channels_that_were_not_asked_for_are_passed_over() -> None:
     row = '{"symbol":"BTC/USD","side":"buy","price":1,"qty":1,"trade_id":7,"timestamp":"2023-10-06T17:35:55Z"}'
     events = parser.receive(Frame("kraken", f'{{"channel":"trade","type":"update","data":[{row}]}}', 5))
     assert not [event for event in events if isinstance(event, Trade)]
+
+
+def test_streams_that_join_are_read_unless_their_topic_is_already() -> None:
+    parser = KrakenConnector(KrakenSettings()).parser([Subscription("kraken", "quote", "BTC/USD")])
+    assert list(parser.receive(ticker("1.0", 7, "ETH/USD"))) == []
+    assert not parser.extend([Subscription("kraken", "quote", symbol) for symbol in ("ETH/USD", "BTC/USD")])
+    assert list(parser.receive(ticker("1.0", 7, "ETH/USD"))) == []
+    assert parser.extend([Subscription("kraken", "quote", "ETH/USD")])
+    assert [event.symbol for event in parser.receive(ticker("1.0", 7, "ETH/USD"))] == ["ETH/USD"]

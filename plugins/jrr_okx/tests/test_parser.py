@@ -208,3 +208,29 @@ def test_any_json_gives_events_nothing_or_parse_error(value: object) -> None:
     with suppress(ParseError):
         feed(parser, value)
     assert [event.type for event in feed(parser, trade())] == ["trade"]
+
+
+def joins(parser: OkxParser, *texts: str) -> bool:
+    return parser.extend([Subscription.parse(f"okx:{text}") for text in texts])
+
+
+def test_streams_that_join_are_read_proved_and_refused_as_the_first_ones() -> None:
+    parser, _ = live("trade:BTC-USDT", "liquidation:BTC-USDT-SWAP")
+    assert feed(parser, trade("ETH-USDT")) == []
+    assert joins(parser, "trade:ETH-USDT", "liquidation:ETH-USDT-SWAP", "trade:FOO-USDT")
+    assert [event.symbol for event in feed(parser, trade("ETH-USDT"))] == ["ETH-USDT"]
+    assert [event.symbol for event in feed(parser, trade())] == ["BTC-USDT"]
+    feed(parser, {"event": "subscribe", "arg": {"channel": "liquidation-orders", "instType": "SWAP"}})
+    (acked,) = parser.requests
+    assert isinstance(acked, Acked)
+    assert [item.symbol for item in acked.proves] == ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
+
+
+def test_a_book_that_is_kept_is_not_disturbed_by_one_made_from_it() -> None:
+    parser, _ = live("book:BTC-USDT")
+    feed(parser, book("BTC-USDT", 5, -1, "snapshot"))
+    assert not joins(parser, "trade:BTC-USDT", "book_snapshot_10:BTC-USDT")
+    assert feed(parser, trade()) == []
+    assert [event.type for event in feed(parser, book("BTC-USDT", 6, 5))] == ["book_delta"]
+    assert joins(parser, "book:ETH-USDT")
+    assert [event.symbol for event in feed(parser, book("ETH-USDT", 5, -1, "snapshot"))] == ["ETH-USDT"]
