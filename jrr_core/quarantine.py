@@ -5,10 +5,13 @@ JSON lines in one file per day; bounded, and never a reason to stop.
 
 import base64
 import json
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
+
+from .private import make_folder, open_file
 
 
 class Quarantine:
@@ -61,7 +64,8 @@ class Quarantine:
         day = datetime.now(UTC).date().isoformat()
         if self._file is None or day != self._day:
             self.close()
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = (self._folder / f"{day}.jsonl").open("a", encoding="utf-8", errors="backslashreplace")
+            make_folder(self._folder)
+            fd = open_file(self._folder / f"{day}.jsonl", os.O_WRONLY | os.O_APPEND)
+            self._file = os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace")
             self._day = day
         return self._file

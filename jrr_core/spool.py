@@ -21,6 +21,7 @@ from attrs import define, field, validators
 
 from . import segment
 from .errors import ConfigError
+from .private import make_folder, open_file
 from .segment import Damage, Record
 from .setting import setting
 
@@ -120,7 +121,7 @@ class Spool:
         Raises ConfigError where another process has it or a newer jrr wrote
         it, OSError where it cannot be used.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self._lock = _locked(self.folder)
         try:
             found = [_surveyed(number, path) for number, path in files(self.folder)]
@@ -257,9 +258,9 @@ class Spool:
             if self.settings.fsync != "never":
                 self.sync()
             _close(last)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         path = self.folder / f"{self._next:08d}.spool"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644)
+        fd = open_file(path, os.O_RDWR | os.O_TRUNC)
         try:
             _write(fd, segment.start(), 0)
             if self.settings.fsync != "never":
@@ -395,7 +396,7 @@ def _locked(folder: Path) -> int:
     """Return the open lock file of a folder, locked until it is closed; raises ConfigError where another has it."""
     path = folder / _LOCK
     while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        fd = open_file(path, os.O_RDWR)
         try:
             _lock(fd)
             # Its owner removes the file as it leaves: a lock on a removed one keeps nobody out.

@@ -1,9 +1,12 @@
 """One WebSocket against real servers, well and badly behaved."""
 
 import asyncio
+import base64
+import hashlib
+import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 
 import pytest
 from websockets.asyncio.server import ServerConnection
@@ -33,6 +36,83 @@ async def raw_server(answer: bytes | None, hang: bool = False) -> AsyncIterator[
         release.set()
         server.close()
         await server.wait_closed()
+
+
+# RFC 6455, section 1.3.
+_ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+@asynccontextmanager
+async def hostile_server(sent: bytes, *headers: str) -> AsyncIterator[str]:
+    """Run a server that shakes hands, with these headers besides, and sends these bytes."""
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        key = re.search(rb"(?i)sec-websocket-key: (.*)\r\n", head)
+        accept = base64.b64encode(hashlib.sha1((key[1] if key else b"") + _ACCEPT).digest()).decode()
+        lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", *headers]
+        with closing(writer), suppress(OSError):
+            writer.write("\r\n".join([*lines, f"Sec-WebSocket-Accept: {accept}", "", ""]).encode() + sent)
+            await reader.read(100)
+
+    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    async with server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
+
+
+def _part(first: int, size: int) -> bytes:
+    """Return the head of a frame: its first byte, and the size it says it has."""
+    return bytes([first, 127]) + size.to_bytes(8, "big")
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (_part(0x81, 17 * 2**20), "closed by us: 1009"),
+        (_part(0x81, 2**62), "closed by us: 1009"),
+        (_part(0x01, 2**20) + bytes(2**20) + _part(0x80, 16 * 2**20), "closed by us: 1009"),
+        (b"\xc1\x01x", "closed by us: 1002"),
+    ],
+    ids=["large", "monstrous", "large in parts", "compressed"],
+)
+def test_a_frame_beyond_the_limits_ends_the_connection(sent: bytes, words: str) -> None:
+    async def main() -> None:
+        async with hostile_server(sent) as url:
+            socket = await open_socket(url, 1.0)
+            with pytest.raises(ConnectionLost, match=words):
+                await socket.receive()
+            await socket.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        (["Sec-WebSocket-Extensions: permessage-deflate"], "no extensions supported"),
+        (["X: " + "x" * 70_000], "did not answer as a WebSocket server"),
+        ([f"X{n}: 1" for n in range(300)], "did not answer as a WebSocket server"),
+    ],
+    ids=["compression nobody asked for", "a long header", "many headers"],
+)
+def test_a_handshake_beyond_the_limits_is_refused(headers: list[str], words: str) -> None:
+    async def main() -> None:
+        async with hostile_server(b"", *headers) as url:
+            with pytest.raises(ConnectFailed, match=words):
+                await open_socket(url, 1.0)
+
+    asyncio.run(main())
+
+
+def test_a_redirect_is_refused_with_where_it_leads() -> None:
+    async def main() -> None:
+        async with raw_server(b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n") as url:
+            with pytest.raises(
+                ConnectFailed, match=r"HTTP 302, redirecting to 'ws://127\.0\.0\.1:1/' \(check ws_url\)"
+            ):
+                await open_socket(url, 1.0)
+
+    asyncio.run(main())
 
 
 def test_text_and_bytes_arrive_as_bytes_and_text_is_sent() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import ConfigError
+from ..private import make_folder, open_file
 
 _ours = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9]+(-[0-9]{6})?\.jsonl\.(zst|gz)").fullmatch
 
@@ -24,8 +25,8 @@ def run_name() -> str:
 def create(folder: Path, run: str, number: int) -> tuple[Path, BinaryIO]:
     """Make the folder, and in it a file that nobody else may read; raises OSError, also where the name is taken."""
     file = folder / f"{run}-{number:06}.jsonl.zst"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return file, os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    make_folder(folder)
+    return file, os.fdopen(open_file(file, os.O_WRONLY | os.O_EXCL), "wb")
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from ..errors import ConfigError, JrrError, ParseError, PluginError
 from ..journal import say
+from ..private import make_folder, open_file
 from .protocol import REQUEST_BYTES, Answer, Request, line, read_request
 
 Command = Callable[[Request], Awaitable[Mapping[str, Any]]]
@@ -104,8 +105,8 @@ def owned(path: Path) -> Iterator[socket.socket]:
     where one is alive or something else is there, OSError where the folder
     cannot be used.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    held = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    make_folder(path.parent)
+    held = open_file(path.with_name(f"{path.name}.lock"), os.O_RDWR)
     try:
         # The lock, which ends with its process, decides between two that start at once.
         try:
