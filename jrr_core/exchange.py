@@ -11,16 +11,15 @@ from typing import Any
 from attrs import evolve
 
 from .backoff import Backoff
-from .bundle import Bundle
-from .connector import Connector, SessionPlan
+from .carriage import Carriage
+from .connector import Connector
 from .errors import ConfigError, JrrError, ParseError
 from .events import Gap
 from .fetch import Fetch, FetchFailed
 from .instrument import Instruments
-from .interview import asked, list_instruments
+from .interview import list_instruments
 from .journal import say
 from .line import Line
-from .pace import Spacing
 from .parser import Parser
 from .session import Surroundings
 from .shard import Shard
@@ -54,30 +53,31 @@ class Exchange:
         self.around = around
         self.instruments: Instruments | None = None
         self.wishes = Wishes()
-        self.wanted: dict[str, Subscription] = {}
+        self.carriage = Carriage(connector, make_parser, around, shard, self._check_symbol)
         self.unresolved: list[Subscription] = []
         self.unchecked: list[Subscription] = []
-        self.bundles: list[Bundle] = []
         self._shard = shard
         self.clock_offset_s: float | None = None
         self._fetch = fetch
         self._publish = publish
-        self._make_parser = make_parser
-        self._attempts = Spacing(connector.limits.connects)
-        self._plans = 0
         self._unreachable = ""
 
     @property
     def lines(self) -> Sequence[Line]:
         """The lines that carry what is wanted."""
-        return [line for bundle in self.bundles for line in bundle.lines]
+        return self.carriage.lines
+
+    @property
+    def wanted(self) -> Mapping[str, Subscription]:
+        """The streams that are carried, by name."""
+        return self.carriage.wanted
 
     async def check(self, wanted: Iterable[Subscription]) -> None:
         """Raise ConfigError naming what `subscribe` would refuse; change nothing."""
         wanted = list(wanted)
         await self._try_list(wanted)
         streams, _ = self._resolve(wanted)
-        self._planned(self._new([s for found in streams.values() for s in found]))
+        self.carriage.check([s for found in streams.values() for s in found])
 
     @property
     def spent(self) -> dict[str, dict[str, float]]:
@@ -116,9 +116,9 @@ class Exchange:
     def _take(self, wanted: Sequence[Subscription]) -> Sequence[Line]:
         """Carry what can be resolved and let the rest wait; return the new lines. Changes nothing where it raises."""
         streams, waiting = self._resolve(wanted)
-        lines = self.carry([s for found in streams.values() for s in found])
+        lines = self.carriage.carry([s for found in streams.values() for s in found])
         for wish, found in streams.items():
-            self.wishes.add(wish, [self._known(s) or s for s in found])
+            self.wishes.add(wish, [self.wanted.get(str(s), s) for s in found])
         self.unresolved += [s for s in waiting if s not in self.unresolved]
         return lines
 
@@ -146,7 +146,7 @@ class Exchange:
                     self._unreachable = str(failure)
                     say(logging.WARNING, "instruments_unreachable", f"{self.name}: {failure}; trying again",
                         exchange=self.name, reason=str(failure))  # fmt: skip
-        wrong = [s for s in self.unchecked if self._known(s) is not None and not self._listed(s)]
+        wrong = [s for s in self.carriage.known(self.unchecked) if not self._listed(s)]
         waiting, self.unresolved, self.unchecked = [*self.unresolved, *wrong], [], []
         for line in self.unsubscribe(wrong):
             end(line)
@@ -195,28 +195,16 @@ class Exchange:
             named.append(subscription)
         self.unresolved = [s for s in self.unresolved if s not in named]
         self.wishes.drop(named, gone)
-        return self.drop(gone)
+        return self.carriage.drop(gone)
 
     def retract(self, wishes: Sequence[Subscription]) -> Sequence[Line]:
         """Take back wishes as they were written; drop, as `unsubscribe` does, what no other wish stands for."""
         self.unresolved = [s for s in self.unresolved if s not in wishes]
-        return self.drop(self.wishes.retract(wishes))
-
-    def drop(self, streams: Iterable[Subscription]) -> Sequence[Line]:
-        """Carry these no more, as far as they are carried; return the lines left with nothing, to be ended."""
-        gone = [known for known in map(self._known, streams) if known is not None]
-        for bundle in self.bundles:
-            if any(s in gone for s in bundle.plan.subscriptions):
-                bundle.unsubscribe(gone)
-        for subscription in gone:
-            self.wanted.pop(str(subscription), None)
-        empty = [line for line in self.lines if not line.plan.subscriptions]
-        self.bundles = [bundle for bundle in self.bundles if bundle.plan.subscriptions]
-        return empty
+        return self.carriage.drop(self.wishes.retract(wishes))
 
     def carried_of(self, wish: Subscription) -> Sequence[Subscription]:
         """Return which of the streams of a wish are carried."""
-        return [known for known in map(self._known, self.wishes.streams_of(wish)) if known is not None]
+        return self.carriage.known(self.wishes.streams_of(wish))
 
     def _carried(self, subscription: Subscription) -> list[Subscription]:
         """Return what is planned of a subscription, by the name it has or those its symbol stands for."""
@@ -230,10 +218,6 @@ class Exchange:
     def _not_subscribed(self, subscription: Subscription) -> ConfigError:
         near = get_close_matches(str(subscription), self.wanted, n=3)
         return ConfigError(f"{subscription} is not subscribed" + (f"; did you mean {', '.join(near)}?" if near else ""))
-
-    def _known(self, subscription: Subscription) -> Subscription | None:
-        """Return the subscription as planned; a native one is known by the name the user wrote."""
-        return self.wanted.get(str(subscription))
 
     def _resolve(
         self, wanted: Iterable[Subscription]
@@ -259,67 +243,7 @@ class Exchange:
         if subscription.is_pattern:
             raise ConfigError(f"{subscription}: {self.name} lists no instruments, so write out each symbol")
 
-    def _new(self, streams: Iterable[Subscription]) -> Sequence[Subscription]:
-        """Return those of this shard that are not carried yet."""
-        fresh = [s for s in dict.fromkeys(streams) if self._known(s) is None]
-        if self._shard.count == 1:
-            return fresh
-        # The symbol behind the exchange's own stream name is the connector's to tell.
-        described = dict.fromkeys(s for plan in self._planned(fresh) for s in plan.subscriptions)
-        return [s for s in described if self._shard.has(s)]
-
-    def _planned(self, streams: Sequence[Subscription]) -> Sequence[SessionPlan]:
-        """Return the connector's plans, checked; raises ConfigError."""
-        plans = asked(self.name, self.connector.sessions, streams) if streams else ()
-        self._check(plans)
-        return plans
-
-    def carry(self, streams: Iterable[Subscription]) -> Sequence[Line]:
-        """Put streams on the connections with room for them, the rest on new lines; return these.
-
-        Those already carried are left alone. Changes nothing where it raises ConfigError.
-        """
-        fresh = self._new(streams)
-        plans = self._planned(fresh)
-        rest = fresh
-        for bundle in self.bundles:
-            if rest and bundle.extending:
-                together = self._planned([*bundle.plan.subscriptions, *rest])
-                joining = bundle.room_for(together)
-                if joining and bundle.subscribe(joining):
-                    rest = self._left(rest, joining)
-        return self._open(plans if rest is fresh else self._planned(rest))
-
-    def _left(self, streams: Sequence[Subscription], joined: Sequence[Subscription]) -> Sequence[Subscription]:
-        self.wanted.update({str(s): s for s in joined})
-        return [s for s in streams if self._known(s) is None]
-
-    def _open(self, plans: Sequence[SessionPlan]) -> Sequence[Line]:
-        """Make the lines of new plans."""
-        opened: list[Line] = []
-        for plan in plans:
-            self.wanted.update({str(s): s for s in plan.subscriptions})
-            twins = [
-                Line(self._uniquely_named(plan), self._make_parser, self.around, self._attempts)
-                for _ in range(self.around.settings.redundancy)
-            ]
-            self.bundles.append(Bundle(twins))
-            opened += twins
-        return opened
-
-    def _uniquely_named(self, plan: SessionPlan) -> SessionPlan:
-        """Number plans over the whole run: a later subscribe() makes plans named like the first ones."""
-        self._plans += 1
-        return evolve(plan, name=f"{self.name}-{self._plans}")
-
-    def _check(self, plans: Sequence[SessionPlan]) -> None:
-        for plan in plans:
-            if not plan.url.startswith(("ws://", "wss://")):
-                raise ConfigError(
-                    f"exchanges.{self.name}.ws_url: {plan.url!r} is not a WebSocket address; "
-                    "write ws://host:port or wss://host"
-                )
-            for subscription in plan.subscriptions:
-                known = self.instruments
-                if known is not None and len(known) and subscription.symbol not in ("*", ""):
-                    known.resolve(subscription.symbol)
+    def _check_symbol(self, symbol: str) -> None:
+        """Raise ConfigError for a symbol that a native stream names and the exchange does not list."""
+        if self.instruments is not None and len(self.instruments):
+            self.instruments.resolve(symbol)

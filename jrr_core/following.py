@@ -60,8 +60,8 @@ def _pause_s(exchange: Exchange, every_s: float) -> float:
 
 
 def _end(exchange: Exchange, streams: Sequence[Subscription], end: Callable[[Line], None]) -> None:
-    carried = [stream for stream in streams if str(stream) in exchange.wanted]
-    for line in exchange.drop(carried):
+    carried = exchange.carriage.known(streams)
+    for line in exchange.carriage.drop(carried):
         end(line)
     if carried:
         _tell(exchange, "delisted", "no longer listed, or expired", carried, "ended")
@@ -71,7 +71,7 @@ def _begin(exchange: Exchange, streams: Sequence[Subscription], run: Callable[[L
     """Carry what is new; a stream that the exchange's connector refuses stops no other."""
     before = set(exchange.wanted)
     try:
-        lines = list(exchange.carry(streams))
+        lines = list(exchange.carriage.carry(streams))
     except JrrError:
         lines = [line for stream in streams for line in _carried(exchange, stream)]
     for line in lines:
@@ -83,7 +83,7 @@ def _begin(exchange: Exchange, streams: Sequence[Subscription], run: Callable[[L
 
 def _carried(exchange: Exchange, stream: Subscription) -> Sequence[Line]:
     try:
-        return exchange.carry([stream])
+        return exchange.carriage.carry([stream])
     except JrrError as error:
         say(logging.ERROR, "subscription_refused", str(error), exchange=exchange.name, stream=str(stream))
         return ()

@@ -26,7 +26,7 @@ def test_a_clean_run_has_no_failings() -> None:
 
 def test_everything_lost_or_failed_is_named() -> None:
     at, to = exchange(), drain()
-    at.wanted["toy:trade:X"] = wanted("trade:X")[0]
+    at.carriage.wanted["toy:trade:X"] = wanted("trade:X")[0]
     at.unresolved += wanted("trade:Q*")
     counters = at.around.desk.counters
     counters.rejected, counters.refused, counters.interruptions, counters.breaks = 1, 2, 3, 4
@@ -50,6 +50,6 @@ def test_two_of_one_name_are_both_in_the_stats() -> None:
 
 def test_an_exchange_shows_while_wanted_or_once_it_worked() -> None:
     idle, asked, worked = exchange(), exchange(), exchange()
-    asked.wanted["toy:trade:X"] = wanted("trade:X")[0]
+    asked.carriage.wanted["toy:trade:X"] = wanted("trade:X")[0]
     worked.around.desk.counters.connections = 1
     assert [bool(Account([each], [], []).stats()["exchanges"]) for each in (idle, asked, worked)] == [False, True, True]

@@ -263,7 +263,7 @@ def test_parts_of_one_list_are_all_of_it_and_none_twice_whatever_comes_later() -
             server.pages["/instruments"] = (200, " ".join(f"A{n}" for n in range(60)), {})
             for at in parts:
                 changes = at.wishes.changes(await at.load_instruments(), 0)
-                at.carry(changes.fresh)
+                at.carriage.carry(changes.fresh)
             assert all(names <= set(at.wanted) for names, at in zip(before, parts, strict=True))
             assert sum(len(at.wanted) for at in parts) == 61
 

@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("transport", "session", "rest", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture",
      "interview", "plan", "stocktake", "audit", "digest", "control", "observe"),
     ("loading", "plugins", "config", "base_connector", "line"),
-    ("exchange", "account", "bundle", "crew", "following", "manager", "builder", "replay", "scaffold",
+    ("exchange", "account", "bundle", "carriage", "crew", "following", "manager", "builder", "replay", "scaffold",
      "remote"),
     ("cli",),
 )  # fmt: skip
@@ -61,7 +61,8 @@ WITHIN = {
     "account": {"exchange"},
     "crew": {"exchange", "following"},
     "following": {"exchange"},
-    "exchange": {"bundle"},
+    "carriage": {"bundle"},
+    "exchange": {"carriage"},
     "manager": {"account", "crew", "exchange"},
     "builder": {"exchange", "manager"},
     "remote": {"manager"},
