@@ -20,6 +20,7 @@ from .errors import ConfigError
 from .exchange import Exchange
 from .fetch import Fetch
 from .journal import say_seldom
+from .lookout.lookout import Lookout
 from .manager import Manager
 from .observe.address import address_of
 from .observe.settings import MetricsSettings
@@ -158,6 +159,10 @@ class ManagerBuilder:
 
             address = address_of(self._metrics.listen, "metrics.listen")
             manager.observer = Observer(address, manager.get_stats, self._metrics.symbols)
+        folders = [Path(), *[Path(p) for p in (config.spool.path, config.capture.path, config.run.quarantine) if p]]
+        lookout = Lookout(config.alarms, exchanges.values(), manager.get_stats, manager.alarms,
+                          folders=folders, spool_max_bytes=config.spool.max_bytes)  # fmt: skip
+        manager.beside(lookout.run, "lookout")
         for name, raw in self._subscribers.items():
             cls = self._plugins.subscriber(name)
             manager.add_notifier(cls(structure(cls.Settings, raw, f"subscribers.{name}")))

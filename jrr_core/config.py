@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from attrs import Factory, define, field, fields, validators
 
+from .alarms import AlarmSettings
 from .capture import CaptureSettings
 from .control.settings import ControlSettings
 from .dotenv import read_dotenv
@@ -26,9 +27,8 @@ from .structure import Section, Text, nearest, structure
 from .subscription import CHANNELS, Subscription, short_channels
 
 __all__ = [
-    "CaptureSettings", "Config", "ControlSettings", "LogSettings", "MetricsSettings", "NetworkSettings", "RunSettings",
-    "SpoolSettings",
-    "duration_s", "load_config", "structure",
+    "AlarmSettings", "CaptureSettings", "Config", "ControlSettings", "LogSettings", "MetricsSettings",
+    "NetworkSettings", "RunSettings", "SpoolSettings", "duration_s", "load_config", "structure",
 ]  # fmt: skip
 
 FILE = "jrr.toml"
@@ -94,6 +94,7 @@ class Config:
     log: LogSettings = Factory(LogSettings)
     network: NetworkSettings = Factory(NetworkSettings)
     metrics: MetricsSettings = Factory(MetricsSettings)
+    alarms: AlarmSettings = Factory(AlarmSettings)
     run: RunSettings = Factory(RunSettings)
     spool: SpoolSettings = Factory(SpoolSettings)
     plan: PlanSettings = Factory(PlanSettings)

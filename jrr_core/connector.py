@@ -171,3 +171,14 @@ class ListsInPages(Protocol):
 
         The reply to it is read as those to `instrument_requests` are.
         """
+
+
+@runtime_checkable
+class TellsTime(Protocol):
+    """A Connector whose exchange tells its time: this machine's clock is compared with it."""
+
+    def time_request(self) -> HttpGet:
+        """Return the GET of the exchange's time."""
+
+    def server_time(self, frame: Frame) -> int:
+        """Read the reply: int ns UTC, in the middle of what its resolution leaves open; raises ParseError."""

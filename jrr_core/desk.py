@@ -18,12 +18,17 @@ from .sink import StreamKey
 from .stream import StreamBoard
 from .tape import Reopened, Resumed, Tape
 
+# Kinds of unknown things kept, and characters of each: the exchange chooses them.
+_MOST_UNKNOWN = 100
+_UNKNOWN_CHARS = 80
+
 
 @define(frozen=True)
 class Desk:
     """Where the events of one exchange are laid, whichever session brings them.
 
-    `transit` samples how long events were on their way from the exchange.
+    `transit` samples how long events were on their way from the exchange,
+    `unknown` is what it sent that its parser does not know.
     """
 
     exchange: str
@@ -34,6 +39,7 @@ class Desk:
     quarantine: Callable[[str, str, str | bytes], None]
     tape: Tape | None = None
     transit: Latency = Factory(Latency)
+    unknown: set[str] = Factory(set)
 
     def resume(self, points: Mapping[StreamKey, int], now_ns: int) -> None:
         """Take where a store's streams ended before this run: what lies between is missing, and asked for."""
@@ -59,6 +65,11 @@ class Desk:
             elif isinstance(event, Backfilled) and event.count:
                 self._note_found(event)
         self.emit(events)
+
+    def note_unknown(self, what: str) -> None:
+        """Keep in mind that the exchange sent what its parser does not know; no more than some of it."""
+        if len(self.unknown) < _MOST_UNKNOWN:
+            self.unknown.add(what[:_UNKNOWN_CHARS])
 
     def _note_found(self, found: Backfilled) -> None:
         if found.reason != EARLIER:

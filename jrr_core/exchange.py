@@ -12,13 +12,14 @@ from attrs import evolve
 
 from .backoff import Backoff
 from .carriage import Carriage
+from .clock import clock_offset_s
 from .connector import Connector
 from .errors import ConfigError, JrrError, ParseError
 from .events import Gap
 from .fetch import Fetch, FetchFailed
 from .instrument import Instruments
 from .interview import list_instruments
-from .journal import say
+from .journal import say, say_seldom
 from .line import Line
 from .parser import Parser
 from .session import Surroundings
@@ -78,6 +79,18 @@ class Exchange:
         await self._try_list(wanted)
         streams, _ = self._resolve(wanted)
         self.carriage.check([s for found in streams.values() for s in found])
+
+    async def measure_clock(self) -> float | None:
+        """Compare this machine's clock with the exchange's; keep and return the offset in s, None where it tells none.
+
+        Raises nothing: what cannot be measured now keeps its last value.
+        """
+        try:
+            self.clock_offset_s = await clock_offset_s(self.connector, self._fetch)
+        except (JrrError, OSError) as failure:
+            say_seldom(logging.DEBUG, "clock_unmeasured", self.name, f"{self.name}: {failure}", exchange=self.name)
+            return None
+        return self.clock_offset_s
 
     @property
     def spent(self) -> dict[str, dict[str, float]]:

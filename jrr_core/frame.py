@@ -124,4 +124,15 @@ class Refused:
     reason: str
 
 
-Request = Send | HttpGet | Rotate | Acked | Refused | Absent
+@define(frozen=True, weakref_slot=False)
+class Unknown:
+    """The exchange sent what the parser does not know, a new kind of frame or field: `what`, in a few words.
+
+    Nothing is wrong with it, it is passed over; the user is told that the
+    exchange has moved on.
+    """
+
+    what: str
+
+
+Request = Send | HttpGet | Rotate | Acked | Refused | Absent | Unknown

@@ -12,17 +12,20 @@ from .coverage import STOPPED, UNSUBSCRIBED
 from .desk import Desk
 from .errors import ParseError
 from .events import Candle, Connected, Disconnected, FundingRate, Message, StreamEvent, Trade
-from .frame import Absent, Acked, Frame, Hole, Request
+from .frame import Absent, Acked, Frame, Hole, Request, Unknown
 from .journal import say_seldom
 from .parser import Extending, Parser, Refilling
 from .stream import Stream
 from .subscription import Subscription
 from .tape import Ended, Looked, Unwanted, Wanted
+from .wire import inspecting
 
 # What answers bring of the past; it says nothing about a stream being alive.
 _PAST = (Trade, Candle, FundingRate)
 # Data that comes later than this after it was made has been waiting on the way, and more of it was when the line broke.
 _LATE_NS = 500_000_000
+# Of so many frames one is looked at for fields its parser does not know.
+_INSPECTED = 64
 # Of so many frames one tells how long it was on its way.
 _SAMPLED = 16
 # A larger difference is that of the clocks.
@@ -141,6 +144,9 @@ class Intake:
             if isinstance(request, Absent):
                 self._absent(request)
                 continue
+            if isinstance(request, Unknown):
+                self._desk.note_unknown(request.what)
+                continue
             if isinstance(request, Acked):
                 for subscription in request.proves:
                     stream = self._desk.board.streams.get((subscription.channel, subscription.symbol))
@@ -158,7 +164,7 @@ class Intake:
         if frame.tag is None:
             self.last_recv_ns = frame.ts_recv
         try:
-            events = self.parser.receive(frame)
+            events = self._inspected(frame) if desk.counters.frames % _INSPECTED == 1 else self.parser.receive(frame)
             sorted_out = self._sort(events, frame) if events else events
         except Exception as error:
             self._reject(frame, error)
@@ -176,6 +182,14 @@ class Intake:
         elif sorted_out:
             desk.publish(sorted_out)
         return True
+
+    def _inspected(self, frame: Frame) -> Sequence[Message]:
+        """Parse a frame and look whether the exchange sends more than its parser knows."""
+        with inspecting() as found:
+            events = self.parser.receive(frame)
+        for name in found:
+            self._desk.note_unknown(f"field {name}")
+        return events
 
     def _prove(self, stream: Stream, ts_ns: int) -> None:
         """Say that the stream is complete from here on; once per session, and not for an unsubscribed one."""

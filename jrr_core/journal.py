@@ -7,12 +7,15 @@ import json
 import logging
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
+from .redact import shown
+
 _logger = logging.getLogger("jrr")
 _logger.addHandler(logging.NullHandler())
-_last_said: dict[tuple[str, str], tuple[float, int]] = {}
+_SELDOM_S = 60.0
 _MOST_KEYS = 10_000
 
 
@@ -21,16 +24,44 @@ def say(level: int, event: str, text: str, **fields: object) -> None:
     _logger.log(level, text, extra={"jrr_event": event, "jrr_fields": fields})
 
 
+@dataclass
+class _Said:
+    """An event that is told seldom: when it was last, and what has been folded into the next line."""
+
+    at: float
+    folded: int
+    level: int
+    text: str
+    fields: dict[str, object]
+
+
+_said: dict[tuple[str, str], _Said] = {}
+
+
 def say_seldom(level: int, event: str, key: str, text: str, **fields: object) -> None:
-    """Log the event at most once a minute per `key`; the next line tells how many were folded into it."""
-    now = time.monotonic()
-    last, folded = _last_said.get((event, key), (-60.0, 0))
-    if now - last < 60:
-        _last_said[event, key] = (last, folded + 1)
+    """Log the event at most once a minute per `key`; the next line, or `tell_folded`, tells how many were folded."""
+    now, last = time.monotonic(), _said.get((event, key))
+    if last is not None and now - last.at < _SELDOM_S:
+        last.folded, last.level, last.text, last.fields = last.folded + 1, level, text, fields
         return
-    if len(_last_said) >= _MOST_KEYS:
-        _last_said.clear()
-    _last_said[event, key] = (now, 0)
+    if len(_said) >= _MOST_KEYS:
+        tell_folded(at_once=True)
+        _said.clear()
+    _said[event, key] = _Said(now, 0, level, text, fields)
+    _say_with(level, event, text, fields, 0 if last is None else last.folded)
+
+
+def tell_folded(at_once: bool = False) -> None:
+    """Log what was folded and whose minute is over; `at_once`: all of it, as at the end of a run."""
+    now = time.monotonic()
+    for (event, key), said in list(_said.items()):
+        if at_once or now - said.at >= _SELDOM_S:
+            del _said[event, key]
+            if said.folded:
+                _say_with(said.level, event, said.text, said.fields, said.folded - 1)
+
+
+def _say_with(level: int, event: str, text: str, fields: dict[str, object], folded: int) -> None:
     if folded:
         text, fields = f"{text} (and {folded} more like it)", {**fields, "folded": folded}
     say(level, event, text, **fields)
@@ -43,7 +74,7 @@ class TextFormatter(logging.Formatter):
         """Return one line, and the traceback where there is one."""
         stamp = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         line = f"{stamp} {record.levelname.lower():<7} {_one_line(record.getMessage())}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return shown(f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line)
 
 
 def _one_line(text: str) -> str:
@@ -69,11 +100,14 @@ class JsonFormatter(logging.Formatter):
             "event": getattr(record, "jrr_event", record.name),
             "text": record.getMessage(),
             **self._instance,
-            **getattr(record, "jrr_fields", {}),
         }
+        line = {**line, **getattr(record, "jrr_fields", {}), **line}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        try:
+            return shown(json.dumps(line, default=str, allow_nan=False))
+        except ValueError:
+            return shown(json.dumps({name: str(value) for name, value in line.items()}))
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -14,7 +14,10 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from attrs import asdict
+
 from .account import Account
+from .alarms import Alarms
 from .buffer import Buffer
 from .bus import Bus
 from .capture import Capture
@@ -24,7 +27,7 @@ from .drain import Drain
 from .errors import ConfigError
 from .events import Gap, Message
 from .exchange import Exchange
-from .journal import say, say_seldom
+from .journal import say, say_seldom, tell_folded
 from .line import Line
 from .notify import Callback, CallbackSubscriber, Notified, Notifier, accepts
 from .quarantine import Quarantine
@@ -46,7 +49,7 @@ _reading: ContextVar["Manager | None"] = ContextVar("jrr_reading", default=None)
 class Manager:
     """Collects what was subscribed into every sink and subscriber until stopped.
 
-    `observer`, where there is one, shows its stats over HTTP meanwhile.
+    `alarms` are what needs somebody's attention; `observer`, where there is one, shows its stats over HTTP meanwhile.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Manager:
         self.drains = list(drains)
         self.notifiers: list[Notifier] = []
 
+        self.alarms = Alarms()
         self.observer: Observer | None = None
         self._bus = bus
         self._quarantine = quarantine
@@ -244,7 +248,7 @@ class Manager:
             "uptime_s": time.monotonic() - self._started,
             **self.account.stats(),
             "capture": None if self._capture is None else self._capture.stats(),
-            "alarms": [],
+            "alarms": [asdict(alarm) for alarm in self.alarms.standing],
         }
 
     @property
@@ -308,6 +312,7 @@ class Manager:
                     await self._finish(crew)
         finally:
             self._crew = None
+            tell_folded(at_once=True)
             if self.observer is not None:
                 self.observer.stop()
             try:

@@ -22,7 +22,6 @@ from .journal import say, say_seldom
 from .pace import Spacing
 from .parser import Parser
 from .route import SYSTEM, Network
-from .silence import report_silence
 from .stream import Stream
 from .subscription import Subscription
 from .tape import Begun, Sent
@@ -220,7 +219,7 @@ class Session:
 
     async def _watch(self, socket: OpenSocket) -> None:
         keepalive, rotate_after_s = self.plan.keepalive, self.plan.rotate_after_s
-        kept_alive = listened = self.started
+        kept_alive = self.started
         while True:
             await asyncio.sleep(_WATCH_S)
             now = time.monotonic()
@@ -233,9 +232,6 @@ class Session:
                     await self._say(socket, keepalive.text)
             if rotate_after_s is not None and now - self.started > rotate_after_s:
                 self.rotate("planned renewal")
-            if now - listened > 1.0:
-                listened = now
-                report_silence(self.plan.subscriptions, self._around.desk, self._around.settings, self.live)
 
     def _judge(self, now: float) -> None:
         """Raise SessionOver for a connection that is dead though its socket is open."""

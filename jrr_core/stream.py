@@ -13,10 +13,13 @@ from .track import Track
 
 # A stream is "quiet" only against its own habit: this many of its usual intervals without an event.
 _USUAL_INTERVALS = 30
+# ... or so many of the longest it has been silent: markets have their nights.
+_LONGEST_INTERVALS = 3
 # ... and its habit is known only after so many events.
 _HABIT_EVENTS = 20
 # Channels on which hours of silence are ordinary.
 _SPARSE = frozenset({"liquidation"})
+Finding = Literal["never received", "quiet"]
 
 
 @define
@@ -33,11 +36,13 @@ class Stream:
     count: int = 0
     first_ns: int = 0
     last_ns: int = 0
-    reported: str | None = None
+    reported: Finding | None = None
     wanted: bool = True
     sessions: list[str] = Factory(list)
     track: Track | None = None
     latest: Message | None = None
+    _longest_ns: int = 0
+    _seen_ns: int = 0
 
     @property
     def state(self) -> Literal["live", "waiting", "quiet", "silent", "away"]:
@@ -54,24 +59,29 @@ class Stream:
             return "away"
         return "quiet" if self.channel in _SPARSE else "waiting"
 
-    def silence(self, now_ns: int, first_data_s: float, quiet_s: float) -> str | None:
-        """Return what is wrong, once per silence: "never received", "quiet", or None."""
-        if not self.wanted:
+    def look(self, now_ns: int, first_data_s: float, quiet_s: float) -> Finding | None:
+        """Look whether it is silent; keep and return what is wrong, None for nothing."""
+        if self.last_ns != self._seen_ns:
+            if self._seen_ns:
+                self._longest_ns = max(self._longest_ns, self.last_ns - self._seen_ns)
+            self._seen_ns = self.last_ns
+        self.reported = self._finding(now_ns, first_data_s, quiet_s)
+        return self.reported
+
+    def _finding(self, now_ns: int, first_data_s: float, quiet_s: float) -> Finding | None:
+        if not self.wanted or self.channel in _SPARSE:
             return None
         if not self.last_ns or self.last_ns < self.subscribed_ns:
-            late = now_ns - self.subscribed_ns > first_data_s * 1e9 and self.channel not in _SPARSE
-            return self._once("never received" if late else None)
-        silent_ns = now_ns - self.last_ns
-        if silent_ns < quiet_s * 1e9 or self.count < _HABIT_EVENTS or self.channel in _SPARSE:
-            return self._once(None)
-        usual_ns = (self.last_ns - self.first_ns) / (self.count - 1)
-        return self._once("quiet" if silent_ns > _USUAL_INTERVALS * usual_ns else None)
+            if self.count >= _HABIT_EVENTS and self._within_habit(now_ns, quiet_s):
+                return None
+            return "never received" if now_ns - self.subscribed_ns > first_data_s * 1e9 else None
+        return None if self.count < _HABIT_EVENTS or self._within_habit(now_ns, quiet_s) else "quiet"
 
-    def _once(self, finding: str | None) -> str | None:
-        if finding == self.reported:
-            return None
-        self.reported = finding
-        return finding
+    def _within_habit(self, now_ns: int, quiet_s: float) -> bool:
+        """Whether it has been as quiet before, or nearly so: by its usual interval, or its longest."""
+        usual_ns = (self.last_ns - self.first_ns) / max(self.count - 1, 1)
+        patience_ns = max(quiet_s * 1e9, _USUAL_INTERVALS * usual_ns, _LONGEST_INTERVALS * self._longest_ns)
+        return now_ns - self.last_ns <= patience_ns
 
 
 class StreamBoard:

@@ -15,6 +15,7 @@ import attrs
 from cattrs import Converter
 
 from .errors import ConfigError
+from .redact import hide
 
 T = TypeVar("T")
 _TRUE = frozenset({"true", "yes", "on", "1"})
@@ -115,6 +116,8 @@ def _record(cls: type[Any], raw: object) -> Any:
 
 def _value(attribute: "attrs.Attribute[Any]", value: object) -> Any:
     secret = bool(attribute.metadata.get("secret"))
+    if secret:
+        hide(str(value))
     try:
         return _CONVERTER.structure(value, attribute.type or Any)
     except _WrongError as wrong:

@@ -14,20 +14,21 @@ API_PAGE = ROOT / "docs" / "plugins" / "api.md"
 
 # A module imports only from layers above its own line. What each layer is for: docs/design.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "exact", "levels", "events", "instrument", "subscription", "frame", "setting", "dotenv"),
+    ("errors", "exact", "levels", "events", "instrument", "subscription", "frame", "setting", "dotenv", "redact"),
     ("book", "candles", "connector", "parser", "sink", "store", "subscriber", "volume"),
     (
-        "hookspecs", "sequence", "book_stream", "buffer", "bus", "backfill", "backoff", "continuity", "counters",
+        "hookspecs", "alarms", "sequence", "book_stream", "buffer", "bus", "backfill", "backoff", "continuity",
+        "counters",
         "coverage", "desk", "endpoints", "holes", "intake", "journal", "ladder", "lead", "lines", "network", "numbered",
         "packing", "pace", "pages", "private", "quarantine", "rates", "resync", "rising", "route", "seeded_book",
-        "segment", "shard", "silence", "stream", "structure", "systemd", "tape", "timelines", "track", "tracks",
+        "segment", "shard", "stream", "structure", "systemd", "tape", "timelines", "track", "tracks",
         "unhealed", "vigil", "wanted_topics", "wire", "wishes",
     ),
     ("transport", "session", "rest", "fetch", "drain", "notify", "spool", "spooler", "inventory", "capture",
-     "interview", "plan", "stocktake", "audit", "digest", "control", "observe"),
+     "interview", "plan", "stocktake", "audit", "clock", "digest", "control", "observe"),
     ("loading", "plugins", "config", "base_connector", "line"),
     ("exchange", "account", "bundle", "carriage", "crew", "following", "manager", "builder", "replay", "scaffold",
-     "remote"),
+     "remote", "lookout"),
     ("cli",),
 )  # fmt: skip
 
@@ -38,16 +39,16 @@ WITHIN = {
     "backfill": {"endpoints", "pages"},
     "book_stream": {"ladder", "resync"},
     "buffer": {"counters"},
+    "alarms": {"journal"},
     "continuity": {"holes", "lead", "stream", "track", "tracks"},
     "endpoints": {"pages"},
     "desk": {"continuity", "counters", "coverage", "journal", "stream", "tape"},
-    "intake": {"coverage", "desk", "journal", "stream", "tape"},
+    "intake": {"coverage", "desk", "journal", "stream", "tape", "wire"},
     "lead": {"track"},
     "numbered": {"coverage", "holes"},
     "plugins": {"loading"},
     "quarantine": {"private"},
     "route": {"network"},
-    "silence": {"desk", "journal"},
     "stocktake": {"plan"},
     "stream": {"track"},
     "timelines": {"coverage"},
@@ -55,6 +56,7 @@ WITHIN = {
     "tracks": {"holes", "lead", "numbered", "track"},
     "fetch": {"rest"},
     "interview": {"fetch"},
+    "clock": {"fetch", "interview"},
     "inventory": {"spool"},
     "spooler": {"spool"},
     "drain": {"spool", "spooler"},
@@ -64,7 +66,8 @@ WITHIN = {
     "carriage": {"bundle"},
     "exchange": {"carriage"},
     "manager": {"account", "crew", "exchange"},
-    "builder": {"exchange", "manager"},
+    "builder": {"exchange", "lookout", "manager"},
+    "lookout": {"exchange"},
     "remote": {"manager"},
 }
 

@@ -20,7 +20,6 @@ from jrr_core.events import Backfilled, Connected, Disconnected, Gap, Message, T
 from jrr_core.frame import NOW_S, Frame, HttpGet
 from jrr_core.parser import Parser
 from jrr_core.session import Session, Surroundings
-from jrr_core.silence import report_silence
 from jrr_core.stream import StreamBoard
 from jrr_core.subscription import Subscription
 from jrr_core.tape import Act, Begun, Ended, Sent, Unwanted, Wanted
@@ -187,7 +186,7 @@ def test_an_all_market_stream_gives_each_symbol_its_own_record_and_counts_nothin
     session.feed("trade Y 1", time.time_ns())
     assert [event.symbol for event in at.of(Connected)] == ["X", "Y"]
     assert at.board.counts() == {"trade": 3}
-    assert at.board.streams["trade", "*"].silence(time.time_ns() + 10**12, 60.0, 120.0) is None
+    assert at.board.streams["trade", "*"].look(time.time_ns() + 10**12, 60.0, 120.0) is None
 
 
 def test_an_all_market_stream_alive_on_a_second_connection_is_not_reported_silent() -> None:
@@ -196,7 +195,7 @@ def test_an_all_market_stream_alive_on_a_second_connection_is_not_reported_silen
     session = at.session("s2")
     session.subscribe((ALL,))
     session.feed("trade X 2", time.time_ns() + 1)
-    assert at.board.streams["trade", "*"].silence(time.time_ns() + 10**12, 60.0, 120.0) is None
+    assert at.board.streams["trade", "*"].look(time.time_ns() + 10**12, 60.0, 120.0) is None
 
 
 def test_unsubscribing_ends_the_stream_once_and_late_events_do_not_revive_it() -> None:
@@ -451,41 +450,6 @@ def test_a_keepalive_that_is_always_due_is_sent_while_frames_arrive_and_bears_th
         pings = [text for text in pipe.sent if text.startswith("ping ")]
         assert 1 <= len(pings) <= 4
         assert abs(int(pings[0].removeprefix("ping ")) - time.time()) < 5
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-    asyncio.run(main())
-
-
-def test_silence_is_reported_once_per_stream() -> None:
-    async def main() -> None:
-        at, pipe = stage(X, Y, first_data_s=0.05), Pipe()
-        session = at.session()
-        session.started -= 10
-        running = asyncio.ensure_future(session.run(pipe))
-        pipe.say("trade X 1")
-        await asyncio.sleep(0.1)
-        for _ in range(3):
-            report_silence(session.plan.subscriptions, session._around.desk, at.settings, session.live)
-        assert at.counters.silent == 1
-        assert at.board.streams["trade", "Y"].reported == "never received"
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-    asyncio.run(main())
-
-
-def test_a_quiet_stream_proved_by_its_acknowledgement_raises_no_alarm() -> None:
-    async def main() -> None:
-        at, pipe = stage(X, Y, first_data_s=0.05, acked=True), Pipe()
-        session = at.session()
-        running = asyncio.ensure_future(session.run(pipe))
-        await until(lambda: len(pipe.sent) == 2)
-        pipe.say("ack trade:X X", "ack trade:Y")
-        await asyncio.sleep(0.1)
-        report_silence(session.plan.subscriptions, session._around.desk, at.settings, session.live)
-        assert at.board.streams["trade", "X"].reported is None
-        assert at.board.streams["trade", "Y"].reported == "never received"
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 

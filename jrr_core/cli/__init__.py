@@ -13,6 +13,7 @@ from typing import IO, Any
 import click
 
 from ..errors import ConfigError, JrrError, PluginError
+from ..redact import shown
 
 _COMMANDS = {
     "run": "Collect live data until stopped.",
@@ -36,7 +37,7 @@ class _Failure(click.ClickException):
     """One paragraph on standard error: something failed on the way."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"error: {self.message}", file=file, err=file is None)
+        click.echo(f"error: {shown(self.message)}", file=file, err=file is None)
 
 
 class _Misuse(_Failure):

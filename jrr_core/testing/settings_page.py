@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
 
+from ..alarms import AlarmSettings
 from ..capture import CaptureSettings
 from ..config import ControlSettings, LogSettings, RunSettings, SubscribeTable
 from ..observe.settings import MetricsSettings
@@ -73,6 +74,7 @@ def page(plugins: Plugins) -> str:
             ("[capture]", CaptureSettings),
             ("[control]", ControlSettings),
             ("[metrics]", MetricsSettings),
+            ("[alarms]", AlarmSettings),
             ("[log]", LogSettings),
             ("[plan]", PlanSettings),
         )

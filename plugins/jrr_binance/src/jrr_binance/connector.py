@@ -17,6 +17,7 @@ from jrr_core.wanted_topics import WantedTopics
 from jrr_core.wire import encode
 
 from . import streams
+from .clock import server_time
 from .instruments import instruments
 from .parser import Parser
 from .products import COINM, CONNECTS, FUNDING_POOL, FUNDING_RATE, SPOT, USDM, Product
@@ -201,6 +202,14 @@ class _Connector:
             self._poll_s,
             history_url,
         )
+
+    def time_request(self) -> HttpGet:
+        """Return the GET of the exchange's time."""
+        return HttpGet(f"{self.settings.rest_url.rstrip('/')}{self.product.api}/time", "time", 1, self.product.pool)
+
+    def server_time(self, frame: Frame) -> int:
+        """Read the reply; raises ParseError."""
+        return server_time(frame)
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         """Return the one GET that lists all symbols."""

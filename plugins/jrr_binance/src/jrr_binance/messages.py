@@ -179,15 +179,15 @@ class ProblemRow(Struct):
     msg: str = ""
 
 
-read_trade = decoder(TradeRow)
-read_agg_trade = decoder(AggTradeRow)
-read_quote = decoder(QuoteRow)
-read_depth = decoder(DepthRow)
-read_snapshot = decoder(SnapshotRow)
-read_candle = decoder(CandleRow)
-read_mark = decoder(MarkRow)
-read_liquidation = decoder(LiquidationRow)
-read_open_interest = decoder(OpenInterestRow)
+read_trade = decoder(TradeRow, ("e", "E", "M", "a", "b", "st"))
+read_agg_trade = decoder(AggTradeRow, ("e", "E", "M", "nq", "st"))
+read_quote = decoder(QuoteRow, ("e", "E", "ps", "st"))
+read_depth = decoder(DepthRow, ("e", "ps", "st"))
+read_snapshot = decoder(SnapshotRow, ("pair",))
+read_candle = decoder(CandleRow, ("e", "ps", "st", "B", "L", "Q", "V", "f", "s"))
+read_mark = decoder(MarkRow, ("e", "P", "ap", "st"))
+read_liquidation = decoder(LiquidationRow, ("e", "E", "X", "f", "l", "o", "ps", "st"))
+read_open_interest = decoder(OpenInterestRow, ("pair", "contractType"))
 _read_problem = decoder(ProblemRow)
 
 

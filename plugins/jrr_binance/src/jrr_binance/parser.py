@@ -12,7 +12,7 @@ from attrs import define
 from jrr_core import pages
 from jrr_core.errors import ParseError
 from jrr_core.events import Message
-from jrr_core.frame import Absent, Acked, Frame, Hole, Refused, Request, Rotate
+from jrr_core.frame import Absent, Acked, Frame, Hole, Refused, Request, Rotate, Unknown
 from jrr_core.subscription import Subscription
 from jrr_core.wire import Raw, Struct, decoder
 
@@ -228,6 +228,7 @@ class Parser:
             return ()
         kind = _BARE_PAYLOADS.get(bare.e or "")
         if kind is None:
+            self.requests.append(Unknown(f"event type {bare.e!r}"))
             return ()
         symbol = bare.s
         if symbol is None and kind == "forceOrder":

@@ -14,6 +14,7 @@ from jrr_core.subscription import Subscription
 from jrr_core.wanted_topics import WantedTopics, by_topic
 from jrr_core.wire import encode
 
+from .clock import server_time
 from .instruments import next_page, read_instruments
 from .parser import BybitParser
 from .products import (
@@ -111,6 +112,14 @@ class _Connector:
     def parser(self, subscriptions: Sequence[Subscription] | None) -> BybitParser:
         """Return a fresh parser for a connection carrying these streams; None takes every stream (replay)."""
         return BybitParser(self.product, subscriptions, self._settings.book_depth, self._rest_url)
+
+    def time_request(self) -> HttpGet:
+        """Return the GET of the exchange's time."""
+        return HttpGet(f"{self._rest_url}/v5/market/time", "time", 1, POOL)
+
+    def server_time(self, frame: Frame) -> int:
+        """Read the reply; raises ParseError."""
+        return server_time(frame)
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         """Return the GET of what trades, and for derivatives that of what is about to; these are listed apart."""

@@ -45,7 +45,7 @@ class Push(Struct):
     req_id: str | None = None
 
 
-push = decoder(Push)
+push = decoder(Push, ("conn_id", "cs"))
 
 
 def moment(ms: int | None) -> int | None:
@@ -73,7 +73,7 @@ class TradeRow(Struct):
     RPI: bool = False
 
 
-_trades = decoder(list[TradeRow])
+_trades = decoder(list[TradeRow], ("L", "seq", "BT", "RPI", "mP", "iP", "mIv", "iv"))
 
 
 def trades(product: Product, frame: Push, ts_recv: int) -> list[Trade]:
@@ -106,7 +106,7 @@ class BookData(Struct):
     seq: Annotated[int, Meta(ge=0, le=2**62)]
 
 
-book_data = decoder(BookData)
+book_data = decoder(BookData, ("seq", "cts"))
 
 
 def levels(rows: Raw) -> Levels:
@@ -141,7 +141,7 @@ class CandleRow(Struct):
     timestamp: Millis
 
 
-_candles = decoder(list[CandleRow])
+_candles = decoder(list[CandleRow], ("interval",))
 
 
 def candles(product: Product, symbol: str, interval: str, frame: Push, ts_recv: int) -> list[Candle]:
@@ -174,7 +174,7 @@ class LiquidationRow(Struct):
     p: str
 
 
-_liquidations = decoder(list[LiquidationRow])
+_liquidations = decoder(list[LiquidationRow], ())
 
 
 def liquidations(product: Product, frame: Push, ts_recv: int) -> list[Liquidation]:
@@ -271,4 +271,34 @@ class TickerData(Struct, rename="camel"):
     next_funding_time: str | None = None
 
 
-ticker_data = decoder(TickerData)
+ticker_data = decoder(
+    TickerData,
+    (
+        "ask1Price",
+        "ask1Size",
+        "bid1Price",
+        "bid1Size",
+        "ask1Iv",
+        "bid1Iv",
+        "lastPrice",
+        "fundingIntervalHour",
+        "tickDirection",
+        "price24hPcnt",
+        "prevPrice24h",
+        "highPrice24h",
+        "lowPrice24h",
+        "prevPrice1h",
+        "turnover24h",
+        "volume24h",
+        "basis",
+        "basisRate",
+        "deliveryFeeRate",
+        "predictedDeliveryPrice",
+        "deliveryTime",
+        "preOpenPrice",
+        "preQty",
+        "curPreListingPhase",
+        "usdIndexPrice",
+        "fundingCap",
+    ),
+)

@@ -10,7 +10,7 @@ from functools import partial
 from jrr_core import pages
 from jrr_core.errors import ParseError
 from jrr_core.events import Message
-from jrr_core.frame import Frame, Hole, Request
+from jrr_core.frame import Frame, Hole, Request, Unknown
 from jrr_core.subscription import Subscription
 from jrr_core.wanted_topics import channels_of
 
@@ -56,8 +56,10 @@ class BybitParser:
         stream = self._streams.get(push.topic)
         if stream is not None:
             return stream(push, frame.ts_recv)
-        topic = read_topic(push.topic) if self._replaying else None
+        topic = read_topic(push.topic)
         if topic is None:
+            self.requests.append(Unknown(f"topic {push.topic.rpartition('.')[0]!r}"))
+        if topic is None or not self._replaying:
             return ()
         stream = self._open(topic)
         events = stream(push, frame.ts_recv)

@@ -62,7 +62,7 @@ class DiffRow(Struct):
     a: Raw = Raw()
 
 
-diff_row = decoder(DiffRow)
+diff_row = decoder(DiffRow, ("E", "e"))
 
 
 def diff(product: Product, row: DiffRow, ts_recv: int) -> BookDelta | BookSnapshot:
@@ -84,7 +84,7 @@ class _Seed(Struct):
     bids: Raw
 
 
-_seed = decoder(_Seed)
+_seed = decoder(_Seed, ("current", "update"))
 
 
 def seed(product: Product, symbol: str, payload: str | bytes, ts_recv: int) -> BookSnapshot:

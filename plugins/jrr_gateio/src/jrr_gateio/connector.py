@@ -12,6 +12,7 @@ from jrr_core.setting import setting
 from jrr_core.subscription import Subscription
 from jrr_core.wanted_topics import WantedTopics, by_topic
 
+from .clock import server_time
 from .instruments import read_instruments
 from .parser import GateParser
 from .products import (
@@ -25,6 +26,7 @@ from .products import (
     SPOT,
     STALE_S,
     STREAMS_PER_CONNECTION,
+    TIME_PATH,
     Product,
 )
 from .topics import BookChoice, Topic, ping, request, topic_of
@@ -104,6 +106,14 @@ class _Connector:
     def parser(self, subscriptions: Sequence[Subscription] | None) -> GateParser:
         """Return a fresh parser for a connection carrying these streams; None takes every stream (replay)."""
         return GateParser(self.product, subscriptions, self._book, self._settings.rest_url)
+
+    def time_request(self) -> HttpGet:
+        """Return the GET of the exchange's time."""
+        return HttpGet(f"{self._settings.rest_url.rstrip('/')}{API}{TIME_PATH}", "time", 1, self.product.exchange)
+
+    def server_time(self, frame: Frame) -> int:
+        """Read the reply; raises ParseError."""
+        return server_time(frame)
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         """Return the one GET that lists all symbols."""

@@ -44,7 +44,7 @@ class Push(Struct):
     result: Raw = Raw()
 
 
-push = decoder(Push)
+push = decoder(Push, ("conn_id", "payload", "trace_id", "time"))
 
 
 def text_of(raw: Raw) -> str:

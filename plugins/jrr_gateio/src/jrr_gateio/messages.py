@@ -33,7 +33,10 @@ class _FuturesTrade(Struct):
     is_internal: bool = False
 
 
-_spot_trades, _futures_trades = decoder(list[_SpotTrade]), decoder(list[_FuturesTrade])
+_spot_trades, _futures_trades = (
+    decoder(list[_SpotTrade], ("create_time", "id_market", "range")),
+    decoder(list[_FuturesTrade], ("create_time", "is_internal")),
+)
 
 
 def trades(product: Product, frame: Push, ts_recv: int) -> list[Trade]:
@@ -72,7 +75,7 @@ class _Ticker(Struct):
     A: Raw
 
 
-_book_ticker = decoder(_Ticker)
+_book_ticker = decoder(_Ticker, ())
 
 
 def quotes(product: Product, frame: Push, ts_recv: int) -> list[Quote]:
@@ -104,7 +107,29 @@ class _FuturesTicker(Struct):
     t: Millis | None = None
 
 
-_tickers = decoder(list[_FuturesTicker])
+_tickers = decoder(
+    list[_FuturesTicker],
+    (
+        "funding_interval",
+        "funding_rate_indicative",
+        "last",
+        "change_percentage",
+        "low_24h",
+        "high_24h",
+        "volume_24h",
+        "volume_24h_btc",
+        "volume_24h_usd",
+        "volume_24h_quote",
+        "volume_24h_settle",
+        "volume_24h_base",
+        "quanto_base_rate",
+        "price_type",
+        "change_from",
+        "change_utc0",
+        "change_utc8",
+        "change_price",
+    ),
+)
 
 
 def tickers(product: Product, channels: frozenset[str], frame: Push, ts_recv: int) -> list[Message]:

@@ -53,6 +53,8 @@ FUTURES = Product(
     "gateio-futures", "futures", "wss://fx-ws.gateio.ws", "/v4/ws/usdt", "/futures/usdt/order_book",
     "/futures/usdt/contracts", "/futures/usdt/candlesticks", "contract", MappingProxyType({"X-Gate-Size-Decimal": "1"}),
 )  # fmt: skip
+# Docs, "Get server current time"; of the whole API.
+TIME_PATH = "/spot/time"
 FUNDING_PATH = "/futures/usdt/funding_rate"
 
 # Docs, "Candlesticks channel". 10s has no name in jrr, 7d and 30d are no weeks and months.

@@ -15,9 +15,9 @@ from jrr_core.testing.feed_script import Strikes
 from jrr_core.testing.script import Reply
 from jrr_core.wire import encode
 
-from .products import API, FUNDING_PATH, INTERVALS, MOST_CANDLES, MOST_RATES, Product
+from .products import API, FUNDING_PATH, INTERVALS, MOST_CANDLES, MOST_RATES, TIME_PATH, Product
 from .simulated_books import seed
-from .simulated_feeds import S, Trading, candle_event, candle_row
+from .simulated_feeds import MS, S, Trading, candle_event, candle_row
 
 Query = Mapping[str, str]
 
@@ -35,6 +35,7 @@ class Rest:
         self._tradings = tradings
         self._strikes = Strikes(refused)
         self._routes: dict[str, Callable[[Query, int], object]] = {
+            TIME_PATH: lambda _, now_ns: {"server_time": now_ns // MS},
             product.instruments_path: self._instruments,
             product.book_path: self._book,
             product.candles_path: self._candles,

@@ -13,6 +13,7 @@ from jrr_core.subscription import Subscription
 from jrr_core.wanted_topics import WantedTopics, by_topic
 from jrr_core.wire import encode
 
+from .clock import server_time
 from .instruments import read_instruments
 from .parser import KrakenParser
 from .products import (
@@ -91,6 +92,14 @@ class KrakenConnector:
     def parser(self, subscriptions: Sequence[Subscription] | None) -> KrakenParser:
         """Return a fresh parser for a connection carrying these streams; None takes every stream (replay)."""
         return KrakenParser(subscriptions, self._settings.book_depth, self._settings.rest_url)
+
+    def time_request(self) -> HttpGet:
+        """Return the GET of the exchange's time."""
+        return HttpGet(f"{self._settings.rest_url.rstrip('/')}/0/public/Time", "time", 1, EXCHANGE)
+
+    def server_time(self, frame: Frame) -> int:
+        """Read the reply; raises ParseError."""
+        return server_time(frame)
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         """Return the one GET that lists all pairs."""

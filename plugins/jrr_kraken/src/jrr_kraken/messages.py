@@ -65,7 +65,7 @@ class Push(Struct):
     error: str | None = None
 
 
-push = decoder(Push)
+push = decoder(Push, ("time_in", "time_out"))
 
 
 class TradeRow(Struct):
@@ -79,7 +79,7 @@ class TradeRow(Struct):
     timestamp: str
 
 
-read_trades = decoder(list[TradeRow])
+read_trades = decoder(list[TradeRow], ("ord_type",))
 
 
 def trade(row: TradeRow, ts_recv: int) -> Trade:
@@ -103,7 +103,7 @@ class TickerRow(Struct):
     timestamp: str | None = None
 
 
-read_tickers = decoder(list[TickerRow])
+read_tickers = decoder(list[TickerRow], ("change", "change_pct", "high", "last", "low", "volume", "vwap", "timestamp"))
 
 
 def quote(row: TickerRow, sequence: int | None, ts_event: int | None, ts_recv: int) -> Quote:
@@ -137,7 +137,7 @@ class BookRow(Struct):
     timestamp: str | None = None
 
 
-read_books = decoder(list[BookRow])
+read_books = decoder(list[BookRow], ())
 
 
 def levels(rows: Sequence[_Level]) -> Levels:
@@ -159,7 +159,7 @@ class CandleRow(Struct):
     trades: Number
 
 
-read_candles = decoder(list[CandleRow])
+read_candles = decoder(list[CandleRow], ("vwap", "timestamp"))
 
 
 def candle(row: CandleRow, interval: str, ts_recv: int) -> Candle:

@@ -12,6 +12,7 @@ from jrr_core.setting import setting
 from jrr_core.subscription import Subscription
 from jrr_core.wanted_topics import WantedTopics, by_topic
 
+from .clock import server_time
 from .instruments import read_instruments
 from .parser import OkxParser
 from .products import (
@@ -26,6 +27,7 @@ from .products import (
     REST_URL,
     STALE_S,
     STREAMS_PER_CONNECTION,
+    TIME_POOL,
     WS_URL,
 )
 from .topics import Topic, batches, described, request, topic_of
@@ -119,6 +121,14 @@ class OkxConnector:
     def parser(self, subscriptions: Sequence[Subscription] | None) -> OkxParser:
         """Return a fresh parser for a connection carrying these streams; None takes every stream (replay)."""
         return OkxParser(subscriptions, self._settings.trade_stream, self._settings.rest_url)
+
+    def time_request(self) -> HttpGet:
+        """Return the GET of the exchange's time."""
+        return HttpGet(f"{self._settings.rest_url.rstrip('/')}/api/v5/public/time", "time", pool=TIME_POOL)
+
+    def server_time(self, frame: Frame) -> int:
+        """Read the reply; raises ParseError."""
+        return server_time(frame)
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         """Return one GET for each instrument type."""

@@ -87,7 +87,7 @@ class _TradePush(Struct):
     data: list[TradeRow]
 
 
-_trade_push = decoder(_TradePush)
+_trade_push = decoder(_TradePush, ("arg", "instId", "seqId"))
 
 
 def trades(symbol: str, space: str | None, payload: Payload, ts_recv: int) -> list[Trade]:
@@ -136,7 +136,7 @@ class _TopPush(Struct):
     data: list[_TopRow]
 
 
-_top_push = decoder(_TopPush)
+_top_push = decoder(_TopPush, ("arg", "instId", "instType"))
 
 
 def _optional_sequence(number: int | None) -> int | None:
@@ -206,14 +206,14 @@ class BookPush(Struct):
     data: list[BookRow]
 
 
-book_push = decoder(BookPush)
+book_push = decoder(BookPush, ("arg", "checksum"))
 
 
 class _CandlePush(Struct):
     data: list[list[str]]
 
 
-_candle_push = decoder(_CandlePush)
+_candle_push = decoder(_CandlePush, ("arg",))
 
 
 def candles(symbol: str, interval: str, payload: Payload, ts_recv: int) -> list[Candle]:
@@ -262,7 +262,27 @@ class _FundingPush(Struct):
     data: list[_FundingRow]
 
 
-_funding_push = decoder(_FundingPush)
+_funding_push = decoder(
+    _FundingPush,
+    (
+        "arg",
+        "formulaType",
+        "impactValue",
+        "instId",
+        "instType",
+        "interestRate",
+        "maxFundingRate",
+        "minFundingRate",
+        "nextFundingRate",
+        "nextFundingTime",
+        "premium",
+        "prevFundingTime",
+        "settFundingRate",
+        "settState",
+        "method",
+        "ts",
+    ),
+)
 
 
 def funding_rates(symbol: str, payload: Payload, ts_recv: int) -> list[FundingRate]:
@@ -325,7 +345,7 @@ class _MarkPush(Struct):
     data: list[_MarkRow]
 
 
-_mark_push = decoder(_MarkPush)
+_mark_push = decoder(_MarkPush, ("arg", "instId", "instType"))
 
 
 def mark_prices(symbol: str, payload: Payload, ts_recv: int) -> list[MarkPrice]:
@@ -351,7 +371,7 @@ class _InterestPush(Struct):
     data: list[_InterestRow]
 
 
-_interest_push = decoder(_InterestPush)
+_interest_push = decoder(_InterestPush, ("arg", "instId", "instType", "oiCcy", "oiUsd"))
 
 
 def open_interests(symbol: str, payload: Payload, ts_recv: int) -> list[OpenInterest]:
@@ -384,7 +404,7 @@ class _ForcedPush(Struct):
     data: list[_ForcedRow]
 
 
-_forced_push = decoder(_ForcedPush)
+_forced_push = decoder(_ForcedPush, ("arg", "bkLoss", "ccy", "instFamily", "instType", "uly"))
 _CLOSING: dict[str | None, Side] = {"long": "sell", "short": "buy"}
 
 

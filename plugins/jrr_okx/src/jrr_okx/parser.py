@@ -12,7 +12,7 @@ from typing import ClassVar
 from jrr_core import pages
 from jrr_core.errors import ParseError
 from jrr_core.events import Message
-from jrr_core.frame import Frame, Hole, Request
+from jrr_core.frame import Frame, Hole, Request, Unknown
 from jrr_core.subscription import Subscription
 from jrr_core.wanted_topics import channels_of
 
@@ -102,7 +102,10 @@ class OkxParser:
             raise ParseError("neither an event nor a push with arg and data")
         stream = self._streams.get(read.arg.key)
         if stream is None:
-            if not self._replaying or read.arg.channel not in RULES:
+            if read.arg.channel not in RULES:
+                self.requests.append(Unknown(f"channel {read.arg.channel!r}"))
+                return ()
+            if not self._replaying:
                 return ()
             stream = self._streams[read.arg.key] = self._found(read.arg)
         events = stream(payload, ts_recv)

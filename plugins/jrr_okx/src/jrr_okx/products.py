@@ -39,6 +39,7 @@ INSTRUMENT_TYPES = ("SPOT", "SWAP", "FUTURES")
 # Docs, "Liquidation orders channel".
 LIQUIDATION_TYPES = ("SWAP", "FUTURES", "MARGIN", "OPTION")
 INSTRUMENTS_POOL = "okx-instruments"
+TIME_POOL = "okx-time"
 TRADES_POOL = "okx-trades"
 HISTORY_TRADES_POOL = "okx-history-trades"
 CANDLES_POOL = "okx-candles"
@@ -57,6 +58,8 @@ LIMITS = Limits(
     # "Get funding rate history", per IP; only the past is asked for from them, which uses half of a budget.
     http={
         INSTRUMENTS_POOL: Rate(20, 2.0),
+        # Fact: /api/v5/public/time, 10 in 2 s.
+        TIME_POOL: Rate(10, 2.0),
         TRADES_POOL: Rate(100, 2.0),
         HISTORY_TRADES_POOL: Rate(20, 2.0),
         CANDLES_POOL: Rate(40, 2.0),

@@ -14,6 +14,7 @@ from attrs import Attribute, define, field, validators
 
 from jrr_core.dotenv import read_dotenv
 from jrr_core.errors import ConfigError
+from jrr_core.redact import hide
 from jrr_core.setting import setting
 
 from .tables import RELATIONS
@@ -148,6 +149,7 @@ def target_of(settings: StorageConfig, environ: Mapping[str, str] | None = None,
             chosen[name] = variables[variable]
     if settings.sslmode is not None:
         given["ssl"] = settings.sslmode
+    hide(chosen.get("password"))
     return Target(
         host=chosen.get("host") or "localhost",
         port=_port(chosen.get("port", 5432)),
