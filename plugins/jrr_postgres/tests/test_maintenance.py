@@ -146,3 +146,33 @@ def test_a_duty_that_fails_is_told_and_tried_again_while_writing_goes_on(
     found = with_duties(dsn, work, retention_days={"trades": 30}, lock_timeout_s=0.2, checkpoint_s=0)
     assert found == (WriteResult(100), False)
     assert "tried again in" in caplog.text
+
+
+def test_of_several_collectors_the_one_with_the_lowest_slot_has_the_duties(dsn: str) -> None:
+    async def main() -> list[list[str]]:
+        done: list[str] = []
+        seen = []
+
+        async def duties(name: str, sink: PostgresSink) -> None:
+            await Maintenance(sink._server, sink._writer.partitions, lambda: sink._writer.slot)._when_due(
+                "some", 1.0, lambda: noted(name)
+            )
+
+        async def noted(name: str) -> None:
+            done.append(name)
+
+        async with opened(dsn) as one, opened(dsn) as two:
+            for step in (None, two, one):
+                if step is not None:
+                    await step.write([OLD])
+                await duties("one", one)
+                await duties("two", two)
+                seen.append(list(done))
+                done.clear()
+            await two.close()
+            await duties("one", one)
+            seen.append(done)
+        return seen
+
+    # Nobody writes: both may; then the first to have written, until it ends.
+    assert asyncio.run(main()) == [["one", "two"], ["two"], ["two"], ["one"]]

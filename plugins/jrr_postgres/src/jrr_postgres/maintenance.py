@@ -2,7 +2,8 @@
 
 One task of the sink, on connections of its own; it delays no batch, and a part
 that fails is told and tried again later. Compaction computes, so it runs in a
-process of its own at the lowest priority.
+process of its own at the lowest priority. Of several collectors that write to one
+store the one with the lowest slot does it all.
 """
 
 import asyncio
@@ -32,11 +33,12 @@ _BEHIND_NS = 2_000_000_000
 class Maintenance:
     """Runs each duty when it is due, until cancelled."""
 
-    def __init__(self, server: Server, partitions: Partitions) -> None:
-        """Take the sink's connections and what it knows of partitions."""
+    def __init__(self, server: Server, partitions: Partitions, slot: Callable[[], int] = lambda: 0) -> None:
+        """Take the sink's connections, what it knows of partitions, and which slot it writes under, 0 for none yet."""
         self._server = server
         self._settings = server.settings
         self._partitions = partitions
+        self._slot = slot
         self._compacted: date | None = None
         self._due: dict[str, float] = {}
 
@@ -95,13 +97,26 @@ class Maintenance:
             return
         self._due[name] = now + every_s
         try:
-            await duty()
+            if await self._first():
+                await duty()
         except (*ERRORS, JrrError) as error:
             say_seldom(logging.WARNING, "maintenance_failed", name,
                        f"postgres: {name} failed, tried again in {every_s:.0f} s: {error}",
                        sink="postgres", duty=name)  # fmt: skip
 
+    async def _first(self) -> bool:
+        """Whether no collector with a lower slot writes to the store, nor any other while this one does not."""
+        async with self._server.connection() as connection:
+            lowest = await connection.fetchval(_LOWEST, f"{self._settings.schema} writer")
+        return lowest is None or int(lowest) == self._slot()
 
+
+# Two-part advisory locks of this database: pg_locks shows their parts as classid and objid, unsigned.
+_LOWEST = """
+    SELECT min(l.objid::bigint) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND d.datname = current_database()
+    AND l.classid = (hashtext($1)::bigint & 4294967295)::oid
+"""
 _TIME = "timestamptz 'epoch' + (${0}::bigint / 1000) * interval '1 microsecond', ${0}::bigint % 1000"
 _CHECKPOINT = (
     "INSERT INTO {schema}.checkpoints (stream, ts, ts_ns, recv, recv_ns, sequence, levels) "

@@ -56,7 +56,8 @@ class PostgresSink:
                 await self._writer.partitions.ahead(connection, self.settings.partitions_ahead_days)
             self._writer.instance = self.instance
             if self._maintenance is None:
-                self._maintenance = asyncio.create_task(Maintenance(self._server, self._writer.partitions).run())
+                duties = Maintenance(self._server, self._writer.partitions, lambda: self._writer.slot)
+                self._maintenance = asyncio.create_task(duties.run())
         except ERRORS as error:
             await self._server.close()
             raise on_open(error, self._server.target, self.settings) from error

@@ -38,7 +38,11 @@ _BY_KEY = "; ".join([f"SET LOCAL enable_{way} = off" for way in ("hashjoin", "me
 
 
 class Writer:
-    """Writes batches through one connection of the server's pool."""
+    """Writes batches through one connection of the server's pool.
+
+    `instance` is the collector's name, set before the first batch, `slot` the
+    one it writes under, 0 before it does.
+    """
 
     def __init__(self, server: Server) -> None:
         """Take the server; connect to nothing yet."""
@@ -46,7 +50,7 @@ class Writer:
         self._schema = server.settings.schema
         self._connection: Any = None
         self._backend = 0
-        self._slot = 0
+        self.slot = 0
         self.instance = ""
         self._last_ts = 0
         self.partitions = Partitions(self._schema)
@@ -200,21 +204,21 @@ class Writer:
         """Lock a free slot, or the one held before: its old session, if the server still keeps it, is ended."""
         lock = "SELECT pg_try_advisory_lock(hashtext($1), $2)"
         name = f"{self._schema} writer"
-        if self._slot:
+        if self.slot:
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND application_name = $2 "
                 "AND usename = current_user AND pid <> pg_backend_pid()",
                 self._backend, connection.get_settings().application_name,
             )  # fmt: skip
             for _ in range(20):
-                if await connection.fetchval(lock, name, self._slot):
+                if await connection.fetchval(lock, name, self.slot):
                     return
                 await asyncio.sleep(0.05)
         owner = f"{self.instance}@{socket.gethostname()}" if self.instance else socket.gethostname()
         for slot in self._preferred(await connection.fetch(f"SELECT slot, host FROM {self._schema}.writers")):
             if await connection.fetchval(lock, name, slot):
                 await self._ledger.begin(connection, slot, owner)
-                self._slot = slot
+                self.slot = slot
                 return
         raise SinkUnavailable(f"PostgreSQL: {_SLOTS} collectors write to namespace {self._schema} already")
 
