@@ -78,11 +78,11 @@ class Remote:
             set_level(new.log.level)
         restart = sorted(_differences(asdict(old), asdict(new)))
         old.subscriptions, old.log.level = new.subscriptions, new.log.level
-        done = {"subscribed": [*map(str, added)], "unsubscribed": [*map(str, gone)], "restart": restart}
+        begun, ended = [*map(str, added)], [*map(str, gone)]
         text = f"the settings were read again: {len(added)} subscriptions new, {len(gone)} taken back"
         text += f"; needs a restart: {', '.join(restart)}" if restart else ""
-        say(logging.INFO, "reloaded", text, **done)
-        return done
+        say(logging.INFO, "reloaded", text, subscribed=begun, unsubscribed=ended, restart=restart)
+        return {"subscribed": begun, "unsubscribed": ended, "restart": restart}
 
     async def _subscribe(self, request: Request) -> Mapping[str, Any]:
         wanted = [Subscription.parse(text) for text in request.streams]

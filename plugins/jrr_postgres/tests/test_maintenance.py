@@ -109,7 +109,7 @@ def test_a_duty_that_fails_is_told_and_tried_again_while_writing_goes_on(
     dsn: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "jrr")
-    monkeypatch.setattr(journal, "_last_said", {})
+    monkeypatch.setattr(journal, "_said", {})
     monkeypatch.setattr(maintenance, "_TICK_S", 0.02)
     monkeypatch.setattr(maintenance, "_PARTITIONS_S", 0.05)
     now = time.time_ns()
