@@ -44,12 +44,12 @@ class Bundle:
         return ()
 
     def subscribe(self, added: Sequence[Subscription]) -> bool:
-        """Carry these too; False, with nothing changed, where the first line cannot: its twins are of one kind."""
+        """Carry these too; False, with nothing changed, where the first line cannot, whose lead its twins follow."""
         first, *twins = self.lines
         if not first.subscribe(added):
             return False
         for twin in twins:
-            twin.subscribe(added)
+            twin.subscribe(added, renewing=True)
         return True
 
     def unsubscribe(self, unwanted: Sequence[Subscription]) -> None:

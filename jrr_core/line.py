@@ -94,19 +94,19 @@ class Line:
         """Whether it can take on further streams; while no connection stands it can."""
         return all(session.extending for session in self.sessions)
 
-    def subscribe(self, added: Sequence[Subscription]) -> bool:
+    def subscribe(self, added: Sequence[Subscription], renewing: bool = False) -> bool:
         """Add streams to the plan and to the live connections; False, with nothing changed, where these cannot.
 
-        They are within the exchange's limits together with those carried.
+        With `renewing` a connection that cannot is renewed instead. The
+        streams are within the exchange's limits together with those carried.
         Raises PluginError for a connector that fails at it.
         """
         plan, exchange = evolve(self.plan, subscriptions=(*self.plan.subscriptions, *added)), self.plan.exchange
         able = [session for session in self.sessions if asked(exchange, session.extend, plan, added)]
-        if self.sessions and not able:
+        if self.sessions and not able and not renewing:
             return False
         self.plan = plan
         for session in self.sessions.difference(able):
-            # Its twin could: a successor, made from the new plan, will.
             session.rotate("further streams")
         return True
 

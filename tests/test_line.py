@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -393,5 +393,51 @@ def test_ten_rude_drops_in_a_row_keep_the_frames_accounted() -> None:
         counters = at.counters
         assert counters.frames == counters.parsed + counters.control + counters.rejected > 0
         assert len(at.of(Connected)) == len(at.of(Disconnected))
+
+    asyncio.run(main())
+
+
+class ExtendingParser(ToyParser):
+    """Takes on streams, unless it is told not to."""
+
+    willing = True
+
+    def extend(self, wanted: Sequence[Subscription]) -> bool:
+        return self.willing
+
+
+def test_a_stream_joins_the_live_connection_and_the_next_one_asks_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.test_line.ToyParser", ExtendingParser)
+
+    async def main() -> None:
+        async with running(says("trade X 1")) as at:
+            await until(lambda: at.ids() == [1])
+            assert at.line.subscribe([Subscription("toy", "trade", "Y")])
+            await until(lambda: at.server.heard == ["sub trade X", "sub trade Y"])
+            await at.server.send("trade Y 2")
+            await until(lambda: at.ids() == [1, 2])
+            assert [event.type for event in at.events] == ["connected", "trade", "connected", "trade"]
+            at.server.drop()
+            await until(lambda: at.server.heard[2:] == ["sub trade X", "sub trade Y"])
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_cannot_take_a_stream_stays_as_it_is_or_is_renewed_successor_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tests.test_line.ToyParser", ExtendingParser)
+    monkeypatch.setattr(ExtendingParser, "willing", False)
+    monkeypatch.setattr("jrr_core.line._OVERLAP_S", 0.0)
+
+    async def main() -> None:
+        async with running(says("trade X 1", "trade Y 1")) as at:
+            await until(lambda: at.ids() == [1, 1])
+            assert not at.line.subscribe([Subscription("toy", "trade", "Y")])
+            assert [each.symbol for each in at.line.plan.subscriptions] == ["X"]
+            assert at.line.subscribe([Subscription("toy", "trade", "Y")], renewing=True)
+            await until(lambda: at.server.heard == ["sub trade X", "sub trade X", "sub trade Y"])
+            await until(lambda: at.counters.rotations == 1 and len(at.line.sessions) == 1)
+            assert at.counters.reconnects == 0
 
     asyncio.run(main())
