@@ -23,6 +23,7 @@ _AGAIN_S = 60.0
 _EXPIRED_S = (1.0, 5.0)
 # Symbols that one line of log names.
 _NAMED = 5
+_NEVER_NS = 1 << 63
 
 
 async def follow(exchange: Exchange, run: Callable[[Line], None], end: Callable[[Line], None]) -> None:
@@ -35,6 +36,7 @@ async def follow(exchange: Exchange, run: Callable[[Line], None], end: Callable[
     soon = False
     while every_s and exchange.instruments is not None and len(exchange.instruments):
         await asyncio.sleep(_pause_s(exchange, min(every_s, _AGAIN_S) if soon else every_s))
+        before = exchange.instruments
         try:
             listed = await exchange.load_instruments()
         except (FetchFailed, ParseError) as failure:
@@ -42,6 +44,8 @@ async def follow(exchange: Exchange, run: Callable[[Line], None], end: Callable[
                        f"{exchange.name}: {failure}; its last list still counts", exchange=exchange.name,
                        reason=str(failure))  # fmt: skip
             soon = True
+            continue
+        if listed.by_symbol == before.by_symbol and not soon and not _expiries(exchange, until_ns=time.time_ns()):
             continue
         changes = exchange.wishes.changes(listed, time.time_ns())
         soon = bool(changes.doubtful)
@@ -51,12 +55,18 @@ async def follow(exchange: Exchange, run: Callable[[Line], None], end: Callable[
 
 def _pause_s(exchange: Exchange, every_s: float) -> float:
     """Return how long to wait: about `every_s`, or until shortly after the next contract expires."""
-    now_ns, listed = time.time_ns(), exchange.instruments
-    assert listed is not None
-    items = [listed.by_symbol.get(stream.symbol) for stream in exchange.wanted.values()]
-    expiries = [item.expiry for item in items if item is not None and item.expiry is not None]
-    left_s = min([(expiry - now_ns) / 1e9 for expiry in expiries if expiry > now_ns], default=float("inf"))
+    now_ns = time.time_ns()
+    left_s = min([(expiry - now_ns) / 1e9 for expiry in _expiries(exchange, since_ns=now_ns)], default=float("inf"))
     return min(every_s * random.uniform(0.9, 1.1), left_s + random.uniform(*_EXPIRED_S))
+
+
+def _expiries(exchange: Exchange, since_ns: int = 0, until_ns: int = _NEVER_NS) -> list[int]:
+    """Return when (int ns) contracts that are carried expire, as far as that is between these times."""
+    assert exchange.instruments is not None
+    symbols = {stream.symbol for stream in exchange.wanted.values()}
+    items = [exchange.instruments.by_symbol.get(symbol) for symbol in symbols]
+    expiries = [item.expiry for item in items if item is not None and item.expiry is not None]
+    return [expiry for expiry in expiries if since_ns < expiry <= until_ns]
 
 
 def _end(exchange: Exchange, streams: Sequence[Subscription], end: Callable[[Line], None]) -> None:

@@ -7,7 +7,7 @@ nor where lists come from; times are handed in.
 
 from collections.abc import Iterable, Iterator
 
-from attrs import define, evolve
+from attrs import define
 
 from .instrument import Instruments
 from .subscription import Subscription
@@ -91,7 +91,7 @@ class Wishes:
 def _found(wish: Subscription, made: _Standing, listed: Instruments, now_ns: int) -> set[Subscription]:
     """Return what the list has of a wish."""
     if wish.is_pattern:
-        streams = {evolve(wish, symbol=symbol) for symbol in listed.matching(wish.symbol)}
+        streams = {Subscription(wish.exchange, wish.channel, symbol) for symbol in listed.matching(wish.symbol)}
     else:
         streams = {s for s in made.named if s.symbol in listed.by_symbol or s.symbol in ("", "*")}
     return {s for s in streams if not _expired(listed, s, now_ns)}
