@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
+from .printable import printable
 from .redact import shown
 
 _logger = logging.getLogger("jrr")
 _logger.addHandler(logging.NullHandler())
 _SELDOM_S = 60.0
 _MOST_KEYS = 10_000
+# Of a line of text; what exchanges call things comes along, whatever its length.
+_MOST_CHARS = 4_000
 
 
 def say(level: int, event: str, text: str, **fields: object) -> None:
@@ -73,15 +76,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return one line, and the traceback where there is one."""
         stamp = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        line = f"{stamp} {record.levelname.lower():<7} {_one_line(record.getMessage())}"
+        line = f"{stamp} {record.levelname.lower():<7} {printable(record.getMessage(), _MOST_CHARS)}"
         return shown(f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line)
-
-
-def _one_line(text: str) -> str:
-    """Exchanges' own words come along: no line break or terminal code of theirs may reach the terminal."""
-    if text.isprintable():
-        return text
-    return "".join([char if char.isprintable() else char.encode("unicode_escape").decode() for char in text])
 
 
 class JsonFormatter(logging.Formatter):

@@ -68,7 +68,7 @@ def test_a_traceback_comes_along(json_log: io.StringIO) -> None:
 def test_an_exchange_cannot_write_lines_or_terminal_codes_into_the_log(log: io.StringIO) -> None:
     journal.say(logging.WARNING, "thing", "closed: \x1b[31mred\n00:00:00 error forged")
     assert log.getvalue().count("\n") == 1
-    assert "\\x1b[31mred\\n00" in log.getvalue()
+    assert "\\u001b[31mred\\n00" in log.getvalue()
 
 
 def test_below_the_level_nothing_is_written(log: io.StringIO) -> None:

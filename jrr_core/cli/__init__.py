@@ -13,6 +13,7 @@ from typing import IO, Any
 import click
 
 from ..errors import ConfigError, JrrError, PluginError
+from ..printable import printable
 from ..redact import shown
 
 _COMMANDS = {
@@ -33,11 +34,15 @@ _COMMANDS = {
 }
 
 
+# Of an error; what exchanges and users call things comes along, whatever its length.
+_MOST_CHARS = 4_000
+
+
 class _Failure(click.ClickException):
     """One paragraph on standard error: something failed on the way."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"error: {shown(self.message)}", file=file, err=file is None)
+        click.echo(printable(f"error: {shown(self.message)}", _MOST_CHARS), file=file, err=file is None)
 
 
 class _Misuse(_Failure):
@@ -120,5 +125,5 @@ def _from_plugins(cli: click.Group) -> dict[str, click.Command]:
         try:
             plugin.add_commands(found)
         except PluginError as error:
-            click.echo(f"warning: {error}", err=True)
+            click.echo(printable(f"warning: {error}"), err=True)
     return dict(found.commands)

@@ -18,6 +18,7 @@ from .moment import moments, shown
 from .options import config_options, json_option, scope_options, settings
 from .records import each, write
 from .stored import among, query_store_of, streams
+from .tell import tell
 
 _COLUMNS = ("stream", "rows", "runs", "holes", "recorded", "verdict")
 
@@ -50,14 +51,12 @@ def audit(
     results = asyncio.run(_results(store, rules(), exchange, symbol, times))
     findings = [finding for result in results for finding in result.findings]
     if as_json:
-        click.echo(
-            encode({"streams": [_record(result) for result in results], "findings": list(map(asdict, findings))})
-        )
+        tell(encode({"streams": [_record(result) for result in results], "findings": list(map(asdict, findings))}))
     elif not results:
-        click.echo("the store is empty: nothing was collected into it")
+        tell("the store is empty: nothing was collected into it")
     else:
         _table(results)
-        click.echo("\n".join(["", *map(line, findings), _total(results)]))
+        tell("", *map(line, findings), _total(results))
     sys.exit(1 if any(result.faults for result in results) else 0)
 
 

@@ -27,6 +27,7 @@ from ..subscription import Subscription
 from ..transport import ConnectFailed, open_socket
 from ..wire import encode
 from .options import config_options, json_option, settings, subscribe_option
+from .tell import tell
 
 # The Date header has whole seconds, and the answer takes a while to come.
 _CLOCK_TOLERANCE_S = 2.0
@@ -65,12 +66,12 @@ def check(
     loaded = Plugins.load(config.plugins)
     findings = asyncio.run(_check(config, loaded))
     if as_json:
-        click.echo(encode([asdict(finding) for finding in findings]))
+        tell(encode([asdict(finding) for finding in findings]))
     else:
         for finding in findings:
-            click.echo(f"{finding.state:<8} {finding.what}: {finding.text}")
+            tell(f"{finding.state:<8} {finding.what}: {finding.text}")
             if finding.cure:
-                click.echo(f"{'':<8} cure: {finding.cure}")
+                tell(f"{'':<8} cure: {finding.cure}")
     sys.exit(1 if any(finding.state == "error" for finding in findings) else 0)
 
 

@@ -11,11 +11,13 @@ import click
 from attrs import asdict, evolve
 
 from ..coverage import broken_off
+from ..printable import printable
 from ..store import Range, Store
 from ..wire import encode
 from .moment import moments
 from .options import config_options, json_option, scope_options, settings
-from .stored import among, store_of
+from .stored import Stream, among, store_of
+from .tell import CELL, tell
 
 _WIDTH = 60
 _MARKS = {"complete": "#", "backfilled": "+", "gap": "."}
@@ -45,12 +47,12 @@ def coverage(
     ranges = within(ranges, begin, end)
     gaps = [item for item in ranges if item.state == "gap"]
     if as_json:
-        click.echo(encode([asdict(item) for item in ranges]))
+        tell(encode([asdict(item) for item in ranges]))
     elif not ranges:
         where = "" if (exchange, symbol, begin, end) == (None,) * 4 else " of this choice"
-        click.echo(f"the store has no coverage{where} yet: nothing was collected into it")
+        tell(f"the store has no coverage{where} yet: nothing was collected into it")
     else:
-        click.echo("\n".join([*timelines(ranges), *map(_gap_line, gaps), *map(_broken_line, broken)]))
+        tell(*timelines(ranges), *map(_gap_line, gaps), *map(_broken_line, broken))
     sys.exit(1 if gaps or broken else 0)
 
 
@@ -73,13 +75,14 @@ def timelines(ranges: Sequence[Range], width: int = _WIDTH) -> list[str]:
     Behind it stands how much of the stream's own time is complete or backfilled.
     """
     begin, end = min(item.ts_from for item in ranges), max(item.ts_to for item in ranges)
-    streams: dict[str, list[Range]] = {}
+    streams: dict[Stream, list[Range]] = {}
     for item in ranges:
-        streams.setdefault(f"{item.exchange}:{item.channel}:{item.symbol}", []).append(item)
-    names = max(map(len, streams))
+        streams.setdefault((item.exchange, item.channel, item.symbol), []).append(item)
+    names = [printable(":".join(stream), CELL) for stream in streams]
+    width_of_names = max(map(len, names))
     lines = [f"{_when(begin)} .. {_when(end)} UTC   # complete   + backfilled   . missing"]
-    for name, items in streams.items():
-        lines.append(f"{name.ljust(names)}  |{_bar(items, begin, end, width)}| {share(items):>8}")
+    for name, items in zip(names, streams.values(), strict=True):
+        lines.append(f"{name.ljust(width_of_names)}  |{_bar(items, begin, end, width)}| {share(items):>8}")
     return lines
 
 

@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..wire import encode
 from .options import config_options, instance_option, json_option, settings
 from .summary import frames_line, gaps_line, sink_line
+from .tell import tell
 
 Ask = Callable[..., Mapping[str, Any]]
 
@@ -60,10 +61,10 @@ def subscribe(ask: Ask, specs: tuple[str, ...]) -> None:
     """
     done = ask("subscribe", specs)
     for wish in done["listed"]:
-        click.echo(_wish_line(wish))
-    click.echo(f"{done['streams']} streams new")
+        tell(_wish_line(wish))
+    tell(f"{done['streams']} streams new")
     if any(not wish["kept"] for wish in done["listed"]):
-        click.echo("this lasts as long as the run: to keep it, add it to jrr.toml")
+        tell("this lasts as long as the run: to keep it, add it to jrr.toml")
 
 
 @ctl.command()
@@ -74,7 +75,7 @@ def unsubscribe(ask: Ask, specs: tuple[str, ...]) -> None:
 
     What is in jrr.toml comes back with a reload or a restart.
     """
-    click.echo(f"{ask('unsubscribe', specs)['streams']} streams ended")
+    tell(f"{ask('unsubscribe', specs)['streams']} streams ended")
 
 
 @ctl.command("list")
@@ -84,9 +85,9 @@ def list_(ask: Ask, as_json: bool) -> None:
     """List what was subscribed, as it was written, and how many streams that is now."""
     listed = ask("list")["listed"]
     if as_json:
-        click.echo(encode(listed))
+        tell(encode(listed))
         return
-    click.echo("\n".join(map(_wish_line, listed)) if listed else "nothing is subscribed")
+    tell(*(map(_wish_line, listed) if listed else ["nothing is subscribed"]))
 
 
 @ctl.command()
@@ -96,17 +97,17 @@ def status(ask: Ask, as_json: bool) -> None:
     """Show how the run goes."""
     answer = ask("status")
     if as_json:
-        click.echo(encode(answer))
+        tell(encode(answer))
         return
     stats = answer["stats"]
-    click.echo(f"process {answer['pid']} has run for {stats['uptime_s']:.0f} s")
+    tell(f"process {answer['pid']} has run for {stats['uptime_s']:.0f} s")
     for name, exchange in stats["exchanges"].items():
-        click.echo(f"{frames_line(name, exchange)}; {exchange['sessions']} connections, "
+        tell(f"{frames_line(name, exchange)}; {exchange['sessions']} connections, "
                    f"{len(exchange['streams'])} streams, {gaps_line(exchange)}")  # fmt: skip
         if exchange["trouble"]:
-            click.echo(f"  {exchange['trouble']}")
+            tell(f"  {exchange['trouble']}")
     for name, sink in stats["sinks"].items():
-        click.echo(f"{sink_line(name, sink)}; {sink['state']}")
+        tell(f"{sink_line(name, sink)}; {sink['state']}")
 
 
 @ctl.command()
@@ -120,11 +121,11 @@ def reload(ask: Ask) -> None:
     done = ask("reload")
     for what in ("subscribed", "unsubscribed"):
         for spec in done[what]:
-            click.echo(f"{what} {spec}")
+            tell(f"{what} {spec}")
     if done["restart"]:
-        click.echo(f"needs a restart: {', '.join(done['restart'])}")
+        tell(f"needs a restart: {', '.join(done['restart'])}")
     if not any(done.values()):
-        click.echo("nothing differs")
+        tell("nothing differs")
 
 
 @ctl.command()
@@ -132,7 +133,7 @@ def reload(ask: Ask) -> None:
 def stop(ask: Ask) -> None:
     """End the run in order, as SIGTERM does; what is buffered is stored first."""
     ask("stop")
-    click.echo("the collector is stopping")
+    tell("the collector is stopping")
 
 
 def _wish_line(wish: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ from .coverage import timelines
 from .live import LiveLine, Rate, run_line
 from .simulate import find_scripts
 from .summary import frames_line, sink_line, verdict
+from .tell import tell
 
 _RATE = 300.0
 _SETTLED_S = 0.5
@@ -72,10 +73,10 @@ def demo(duration: str, db: str, no_progress: bool) -> None:
     live = LiveLine(sys.stderr) if not no_progress and sys.stderr is not None and sys.stderr.isatty() else None
     set_up("text", "warning", live)  # type: ignore[arg-type]  # all of TextIO a log handler needs
     names = ", ".join(script.exchange for script in scripts)
-    click.echo(f"collecting from simulated {names} into {db} for {for_s:g} s ...")
+    tell(f"collecting from simulated {names} into {db} for {for_s:g} s ...")
     outcome = asyncio.run(collect(plugins, scripts, sink, for_s, live))
     differences = outcome.differences()
-    click.echo("\n".join(_report(outcome, differences, db, plugins)))
+    tell(*_report(outcome, differences, db, plugins))
     sys.exit(1 if outcome.failings or differences else 0)
 
 
@@ -90,7 +91,7 @@ def _free(file: Path) -> Path:
         number += 1
         free = file.with_name(f"{file.stem}-{number}{file.suffix}")
     if free != file:
-        click.echo(f"{file} exists and is left as it is; this demo uses {free}")
+        tell(f"{file} exists and is left as it is; this demo uses {free}")
     return free
 
 

@@ -13,6 +13,7 @@ from ..wire import encode
 from .moment import moments
 from .options import config_options, json_option, scope_options, settings
 from .stored import among, query_store_of, streams
+from .tell import tell
 
 
 @click.command()
@@ -43,12 +44,12 @@ def digest(
             {"exchange": part[0], "channel": part[1], "rows": each.rows, "digest": each.text}
             for part, each in found.items()
         ]
-        click.echo(encode({"parts": parts, "rows": whole.rows, "digest": whole.text}))
+        tell(encode({"parts": parts, "rows": whole.rows, "digest": whole.text}))
         return
     width = max((len(":".join(part)) for part in found), default=0)
     for part, each in found.items():
-        click.echo(f"{':'.join(part):<{width}}  {each.rows:>12,}  {each.text[:32]}")
-    click.echo(f"{'everything':<{width}}  {whole.rows:>12,}  {whole.text[:32]}")
+        tell(f"{':'.join(part):<{width}}  {each.rows:>12,}  {each.text[:32]}")
+    tell(f"{'everything':<{width}}  {whole.rows:>12,}  {whole.text[:32]}")
 
 
 async def _digests(

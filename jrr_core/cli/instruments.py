@@ -17,9 +17,11 @@ from ..fetch import Fetch
 from ..instrument import Instrument
 from ..interview import list_instruments
 from ..pace import Budget
+from ..printable import printable
 from ..route import Network
 from ..wire import encode
 from .options import config_options, json_option, load_plugins, settings
+from .tell import CELL, tell
 
 
 @click.command()
@@ -47,10 +49,10 @@ def instruments(
         item for item in asyncio.run(_fetch(connector, Network(config.network))) if _wanted(item, pattern, active)
     ]
     if not listed and not as_json:
-        click.echo(f"no {'active ' if active else ''}instrument of {exchange} matches {pattern!r}", err=True)
+        tell(f"no {'active ' if active else ''}instrument of {exchange} matches {pattern!r}", err=True)
         sys.exit(1)
     listed.sort(key=lambda item: item.symbol)
-    click.echo(encode([asdict(item) for item in listed]) if as_json else "\n".join(_table(listed)))
+    tell(*([encode([asdict(item) for item in listed])] if as_json else _table(listed)))
 
 
 def _connector(config: Config, exchange: str) -> Connector:
@@ -75,11 +77,12 @@ def _wanted(item: Instrument, pattern: str, active: bool) -> bool:
 
 
 def _table(listed: Iterable[Instrument]) -> list[str]:
-    rows = [("symbol", "canonical", "kind", "tick", "lot", "contract", "status")]
+    rows: list[tuple[str, ...]] = [("symbol", "canonical", "kind", "tick", "lot", "contract", "status")]
     for item in listed:
         contract = f"{plain(item.contract_size)} {item.contract_currency or ''}" if item.contract_size else "-"
         tick = plain(item.tick_size) if item.tick_size is not None else "-"
         lot = plain(item.lot_size) if item.lot_size is not None else "-"
-        rows.append((item.symbol, item.canonical, item.kind, tick, lot, contract.strip(), item.status))
+        cells = (item.symbol, item.canonical, item.kind, tick, lot, contract.strip(), item.status)
+        rows.append(tuple([printable(cell, CELL) for cell in cells]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

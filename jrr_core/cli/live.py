@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from ..printable import printable
+
 _CLEAR = "\r\x1b[K"
 
 
@@ -19,7 +21,7 @@ class LiveLine(io.TextIOBase):
 
     def show(self, text: str) -> None:
         """Replace the line, cut to the terminal's width."""
-        self._shown = text[: shutil.get_terminal_size().columns - 1]
+        self._shown = printable(text)[: shutil.get_terminal_size().columns - 1]
         self._terminal.write(_CLEAR + self._shown)
         self._terminal.flush()
 

@@ -9,6 +9,7 @@ import click
 from ..config import Config, load_config, structure
 from ..plugins import Plugins
 from ..sink import Sink
+from .tell import tell
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,7 +76,7 @@ def load_plugins(config: Config) -> Plugins:
     """Return the plugins the settings name; those left out of "all" because they are broken are warned of."""
     loaded = Plugins.load(config.plugins)
     for error in loaded.broken:
-        click.echo(f"warning: {error}", err=True)
+        tell(f"warning: {error}", err=True)
     return loaded
 
 

@@ -25,6 +25,7 @@ from ..volume import Measurable
 from ..wire import encode
 from .options import config_options, json_option, load_plugins, settings, subscribe_option
 from .plan_table import Reckoning, comparison, expectation
+from .tell import tell
 
 _PATIENCE_S = 20.0
 
@@ -65,7 +66,7 @@ def plan(
         )
     refuse_strangers(config.plan, config.subscriptions)
     lines, found = asyncio.run(_plan(config, loaded, from_store))
-    click.echo(encode(found) if as_json else "\n".join(lines))
+    tell(*([encode(found)] if as_json else lines))
 
 
 async def _plan(config: Config, plugins: Plugins, from_store: bool) -> tuple[list[str], dict[str, Any]]:

@@ -13,6 +13,7 @@ from ..wire import encode
 from .listing import ListsByDefault
 from .options import json_option, names_of
 from .scaffold import new
+from .tell import tell
 
 
 @click.group(cls=ListsByDefault)
@@ -76,21 +77,21 @@ def _write_json(loaded: Plugins, steps: Sequence[tuple[str, str]] | None) -> Non
     }
     if steps is not None:
         found["trace"] = [{"plugin": plugin, "step": step} for plugin, step in steps]
-    click.echo(encode(found))
+    tell(encode(found))
 
 
 def _write(loaded: Plugins, steps: Sequence[tuple[str, str]]) -> None:
     for name, step in steps:
-        click.echo(f"{name}: {step}")
+        tell(f"{name}: {step}")
     if steps:
-        click.echo()
+        tell("")
     for plugin in loaded.all:
-        click.echo(f"{plugin.name}  ({plugin.distribution} {plugin.version})")
+        tell(f"{plugin.name}  ({plugin.distribution} {plugin.version})")
         offer = _offer(plugin)
         for kind in ("exchanges", "parsers", "sinks", "subscribers"):
             if offer[kind]:
-                click.echo(f"  {kind}: {', '.join(offer[kind])}")
+                tell(f"  {kind}: {', '.join(offer[kind])}")
     for error in loaded.broken:
-        click.echo(f"broken: {error}")
+        tell(f"broken: {error}")
     if not loaded.all and not loaded.broken:
-        click.echo("no plugins are installed; for example: pip install 'jrr-core[all]'")
+        tell("no plugins are installed; for example: pip install 'jrr-core[all]'")

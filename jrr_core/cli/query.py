@@ -21,6 +21,7 @@ from .moment import moment, moments, shown
 from .options import config_options, settings
 from .records import FORMS, Form, Record, columns_of, each, records_of, write
 from .stored import check_exchange, find, query_store_of, streams
+from .tell import tell
 
 _NEWEST = 20
 _RANGE = tuple(attribute.name for attribute in fields(Range))
@@ -134,11 +135,11 @@ async def book(store: QueryStore, target: str, at: str | None, depth: int, form:
     state = None if ts is None else await store.book_at(exchange, symbol, ts, depth)
     if state is None:
         when = "" if ts is None or at is None else f" at or before {shown(ts)} UTC"
-        click.echo(f"no book of {name} is stored{when}; {await _stored_of(store, exchange, symbol)}", err=True)
+        tell(f"no book of {name} is stored{when}; {await _stored_of(store, exchange, symbol)}", err=True)
         return 1
     await _show_book(state, form)
     if not state.intact:
-        click.echo(f"the book of {name} is not intact: {state.reason}", err=True)
+        tell(f"the book of {name} is not intact: {state.reason}", err=True)
     return 0 if state.intact else 1
 
 
@@ -189,9 +190,9 @@ async def _show(
     columns = columns_of(kind)
     count = await write(records_of(events, columns), columns, asked.form, sys.stdout, hidden=("exchange", "symbol"))
     if not count:
-        click.echo(f"nothing found; {await _stored_of(store, exchange, symbol)}", err=True)
+        tell(f"nothing found; {await _stored_of(store, exchange, symbol)}", err=True)
     elif chosen.newest and asked.limit is None and not asked.newest:
-        click.echo(f"the newest {count} of {exchange}:{symbol}; --from, --to and --limit choose others", err=True)
+        tell(f"the newest {count} of {exchange}:{symbol}; --from, --to and --limit choose others", err=True)
     return 0
 
 
@@ -227,14 +228,14 @@ async def _show_book(state: BookState, form: Form) -> None:
     """Write the book: side by side as a table, one level a row as CSV, one object as JSON."""
     if form == "json":
         bids, asks = [[[plain(price), plain(amount)] for price, amount in side] for side in (state.bids, state.asks)]
-        click.echo(encode({**asdict(state, recurse=False), "bids": bids, "asks": asks}))
+        tell(encode({**asdict(state, recurse=False), "bids": bids, "asks": asks}))
     elif form == "csv":
         sides = [("bid", level) for level in state.bids] + [("ask", level) for level in state.asks]
         rows = [dict(zip(("side", "price", "amount"), (side, *level), strict=True)) for side, level in sides]
         await _write(rows, ("side", "price", "amount"), form)
     else:
         mark = "" if state.intact else "  NOT INTACT"
-        click.echo(f"{state.exchange}:{state.symbol} at {shown(state.ts)} UTC, update {state.sequence}{mark}")
+        tell(f"{state.exchange}:{state.symbol} at {shown(state.ts)} UTC, update {state.sequence}{mark}")
         names = ("bid_amount", "bid", "ask", "ask_amount")
         pairs = zip_longest(state.bids, state.asks, fillvalue=(None, None))
         await _write([dict(zip(names, (*bid[::-1], *ask), strict=True)) for bid, ask in pairs], names, form)
@@ -263,4 +264,4 @@ async def _scope_of(store: QueryStore, scope: str | None) -> tuple[str | None, s
 
 async def _write(rows: Iterable[Record], columns: tuple[str, ...], form: Form, nothing: str = "nothing stored") -> None:
     if not await write(each(rows), columns, form, sys.stdout):
-        click.echo(nothing, err=True)
+        tell(nothing, err=True)

@@ -7,8 +7,10 @@ from typing import Any, Literal, TextIO
 
 from ..events import Message
 from ..exact import plain
+from ..printable import printable
 from ..wire import encode
 from .moment import shown
+from .tell import CELL
 
 Form = Literal["table", "csv", "json"]
 Record = Mapping[str, Any]
@@ -40,7 +42,8 @@ async def write(
 ) -> int:
     """Write the records and return how many; `hidden` columns are left out of a table.
 
-    Numbers are exact text and times int ns, but for tables, whose times are UTC.
+    Numbers are exact text and times int ns, but for tables, whose times are UTC. Text is exact too: in tables, which
+    people read, it is cut, and what does not print is escaped.
     """
     if form == "table":
         return await _table(records, [name for name in columns if name not in hidden], out)
@@ -53,7 +56,7 @@ async def write(
         if form == "csv":
             rows.writerow([_cell(record[name]) for name in columns])
         else:
-            out.write(encode({name: _value(record[name]) for name in columns}) + "\n")
+            out.write(printable(encode({name: _value(record[name]) for name in columns})) + "\n")
     return count
 
 
@@ -100,6 +103,8 @@ def _numbers(name: str, values: Sequence[Any]) -> bool:
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, str):
+        return printable(value, CELL)
     return shown(value) if name in _TIMES else _cell(value)
 
 

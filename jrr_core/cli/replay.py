@@ -22,6 +22,7 @@ from .live import LiveLine, Rate
 from .moment import moments
 from .options import config_options, load_plugins, settings
 from .summary import events_line, frames_line, sink_line, verdict
+from .tell import tell
 
 
 @click.command()
@@ -63,7 +64,7 @@ def replay(
         if live is not None:
             live.clear()
     failings = work.failings()
-    click.echo("\n".join([*_summary(work), *verdict(failings)]))
+    tell(*_summary(work), *verdict(failings))
     sys.exit(1 if failings else 0)
 
 

@@ -24,6 +24,7 @@ from ..systemd import Systemd
 from .live import LiveLine, Rate, run_line
 from .options import config_options, instance_option, load_plugins, settings, subscribe_option
 from .summary import run_summary
+from .tell import tell
 
 
 @click.command()
@@ -103,7 +104,7 @@ async def _collect(
     if config.log.format == "json":
         say(logging.INFO, "account", "the run has ended", failings=failings, **stats)
     else:
-        click.echo("\n".join(run_summary(stats, failings)))
+        tell(*run_summary(stats, failings))
     return code
 
 

@@ -26,6 +26,7 @@ from ..plugins import Plugins
 from ..testing.faults import CORE_FAULTS
 from ..testing.simulator import Script, Simulator, Truth
 from ..wire import encode
+from .tell import tell
 
 # Above this one machine cannot both serve and collect; the server itself is measured up to it.
 MAX_RATE = 20_000
@@ -80,7 +81,7 @@ def simulate(
     scripts = find_scripts(exchanges)
     if "list" in faults:
         for script in scripts:
-            click.echo(_fault_list(script))
+            tell(_fault_list(script))
         return
     if port + len(scripts) - 1 > 65535:
         raise ConfigError(f"{len(scripts)} exchanges need as many ports from {port} on; choose a --port below 65000")
@@ -130,25 +131,25 @@ class _Voice:
                        rest_url=simulator.rest_url)  # fmt: skip
             return
         example = (script.demo or (f"{script.exchange}:trade:{simulator.market.listings[0].symbol}",))[0]
-        click.echo(f"{script.exchange}  {simulator.ws_url}  {simulator.rest_url}")
-        click.echo(
+        tell(f"{script.exchange}  {simulator.ws_url}  {simulator.rest_url}")
+        tell(
             f"  jrr run --set exchanges.{script.exchange}.ws_url={simulator.ws_url} "
             f"--set exchanges.{script.exchange}.rest_url={simulator.rest_url} --subscribe {example}"
         )
 
     def event(self, name: str, **fields: Any) -> None:
         if self.as_json:
-            click.echo(encode({"event": name, **fields}))
+            tell(encode({"event": name, **fields}))
 
     def ready(self) -> None:
         self.event("ready")
         if not self.as_json:
-            click.echo("Ctrl-C ends it." if self.count == 1 else f"{self.count} exchanges; Ctrl-C ends them.")
+            tell("Ctrl-C ends it." if self.count == 1 else f"{self.count} exchanges; Ctrl-C ends them.")
 
     def done(self, frames: int, truth_file: Path | None) -> None:
         self.event("done", frames=frames, truth=None if truth_file is None else str(truth_file))
         if not self.as_json:
-            click.echo(f"{frames} frames sent" + (f"; what they carried is in {truth_file}" if truth_file else ""))
+            tell(f"{frames} frames sent" + (f"; what they carried is in {truth_file}" if truth_file else ""))
 
 
 async def _serve(

@@ -26,6 +26,7 @@ from .listing import ListsByDefault
 from .moment import shown
 from .options import config_options, json_option, load_plugins, settings
 from .summary import sink_line
+from .tell import tell
 
 _TICK_S = 0.2
 _COLUMNS = ("sink", "files", "events", "bytes", "oldest", "newest", "damaged")
@@ -49,11 +50,11 @@ def list_(as_json: bool, config_file: Path | None, plugins: str | None, override
     kinds = kinds_of([kind for sink in _sinks(config) for kind in sink])
     found = [inventory(folder, kinds) for folder in folders(_path(config))]
     if as_json:
-        click.echo(encode([asdict(each) for each in found]))
+        tell(encode([asdict(each) for each in found]))
     elif not found:
-        click.echo(f"nothing waits in the spool {_path(config)}")
+        tell(f"nothing waits in the spool {_path(config)}")
     else:
-        click.echo("\n".join(_table(found)))
+        tell(*_table(found))
 
 
 @spool.command()
@@ -105,7 +106,7 @@ async def _drain_all(config: Config, plugins: Plugins) -> int:
     """Drain every spool that has a sink; return the exit code."""
     waiting = {folder.name for folder in folders(_path(config))}
     if not waiting:
-        click.echo(f"nothing waits in the spool {_path(config)}")
+        tell(f"nothing waits in the spool {_path(config)}")
         return 0
     quarantine = Quarantine(Path(config.run.quarantine), config.run.quarantine_max_bytes)
     drains: list[Drain] = []
@@ -124,7 +125,7 @@ async def _drain_all(config: Config, plugins: Plugins) -> int:
     sinks = {name: {**sink, "latency_p50_s": None} for name, sink in account.stats()["sinks"].items()}
     lines = [sink_line(name, sink) for name, sink in sinks.items()]
     lines += ["left or lost:", *[f"  {text}" for text in failings]] if failings else ["the spool is empty now"]
-    click.echo("\n".join(lines))
+    tell(*lines)
     return 1 if failings else 0
 
 
