@@ -60,6 +60,8 @@ class Subscription:
 
         Raises ConfigError where it is neither.
         """
+        if any("\ud800" <= char <= "\udfff" for char in stream):
+            raise ConfigError(f"subscription {exchange}:{stream!r} is not UTF-8 text")
         channel, colon, symbol = (part.strip() for part in stream.partition(":"))
         if not channel:
             raise ConfigError(f"subscription {exchange}:{stream} names no stream: {exchange}:CHANNEL:SYMBOL")

@@ -23,7 +23,7 @@ from ..errors import ConfigError, ParseError
 from ..frame import Frame, HttpGet, Send
 from ..instrument import Instrument
 from ..subscription import Subscription
-from . import FUZZ_EXAMPLES, calls, damage
+from . import FUZZ_EXAMPLES, calls, damage, hostile
 from .contract import broken
 from .limit_suite import LimitSuite
 from .recording import START
@@ -157,6 +157,29 @@ class ConnectorSuite(LimitSuite):
         if self.takes_any_native:
             pytest.skip("capability not declared: the connector takes any native name")
         self._refuses(Subscription(self.connector.exchange, native="no such stream"))
+
+    def test_hostile_names_lead_nowhere_else(self) -> None:
+        for plan in self._plans():
+            for channel in {item.channel for item in plan.subscriptions}:
+                for name in hostile.TEXTS:
+                    self._keeps_inside(Subscription(self.connector.exchange, channel, name), plan.url)
+
+    def _keeps_inside(self, subscription: Subscription, like: str) -> None:
+        rule = "Any symbol gives an address of the exchange and messages that are text, or raises ConfigError."
+        what = f"{subscription.symbol[:60]!r} of {subscription.channel}"
+        try:
+            for plan in self.make_connector().sessions([subscription]):
+                texts = [send.text for send in plan.subscribe(plan.subscriptions)]
+                assert "\n" not in "".join(texts), broken("hostile-streams", rule, f"{what}: {texts}")
+                # Where streams stand in the address, another symbol gives another one, of the same parts.
+                inside = plan.url == like or not hostile.misleads(plan.url, like)
+                assert inside, broken("hostile-streams", rule, f"{what}: {plan.url[:200]}")
+        except ConfigError:
+            return
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise AssertionError(broken("hostile-streams", rule, f"{what}: {error!r}")) from error
 
     def test_parsers_are_fresh(self) -> None:
         connector = self.make_connector()

@@ -23,7 +23,7 @@ from ..errors import ParseError
 from ..events import ALL_EVENTS, Gap, Message, StreamEvent
 from ..frame import Frame, Hole, HttpGet
 from ..parser import Parser, Refilling
-from . import FUZZ_EXAMPLES, calls, damage, event_rules, recording
+from . import FUZZ_EXAMPLES, calls, damage, event_rules, hostile, recording
 from .book_suite import BookSuite
 from .contract import broken
 from .parser_case import read, taken
@@ -230,6 +230,22 @@ class ParserSuite(BookSuite):
         except Exception as error:
             raise AssertionError(broken("refill", rule, repr(error))) from error
         assert all(isinstance(request, HttpGet) for request in asked), broken("refill", rule, asked)
+
+    def test_what_is_missing_of_hostile_names_is_asked_for_nowhere_else(self) -> None:
+        if not self.holes:
+            pytest.skip("holes is empty")
+        for hole in self.holes:
+            for name in hostile.TEXTS:
+                good, parser = self.make_asking_parser(), self.make_asking_parser()
+                assert isinstance(good, Refilling)
+                assert isinstance(parser, Refilling)
+                good.refill(hole)
+                like = [request.url for request in taken(good) if isinstance(request, HttpGet)][:1]
+                parser.refill(attrs.evolve(hole, symbol=name))
+                for request in taken(parser):
+                    rule = "The symbol of a hole is percent-encoded in the address that is asked."
+                    inside = isinstance(request, HttpGet) and not hostile.misleads(request.url, like[0])
+                    assert inside, broken("hostile-streams", rule, f"{name[:60]!r}: {request}")
 
     def _all_events(self) -> list[Message]:
         return [event for events in self._events() for event in events]

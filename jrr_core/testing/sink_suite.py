@@ -11,8 +11,10 @@ from pathlib import Path
 import attrs
 import pytest
 
+from ..errors import SinkRejected
 from ..events import Candle, MarkPrice, Quote, StreamEvent, Trade
 from ..sink import BatchPolicy, Sink, StreamKey
+from . import hostile
 from . import samples as kit
 from .contract import broken
 from .outage_suite import OutageSuite
@@ -115,6 +117,27 @@ class SinkSuite(OutageSuite):
                 for event in batch:
                     changed = differences(event, found)
                     assert not changed, broken("exact-values", rule, f"{{field: (written, read)}} = {changed}")
+
+        self._run(tmp_path, check)
+
+    def test_hostile_names_come_back_exactly_or_are_refused(self, tmp_path: Path) -> None:
+        async def check(sink: Sink) -> None:
+            needs(sink, Trade)
+            kept = []
+            for name in hostile.NAMES:
+                try:
+                    await sink.write([kit.trade(1, symbol=name)])
+                    kept.append(name)
+                except SinkRejected:
+                    continue
+                except Exception as error:
+                    rule = "A row with any symbol at all is stored, or refused with SinkRejected."
+                    raise AssertionError(broken("hostile-names", rule, f"{name[:60]!r}: {error!r}")) from error
+            found = [row["symbol"] for row in await self._rows(sink, Trade)]
+            rule = "Symbols come back as they went in, each of its own: quotes, paths, line breaks and other scripts."
+            assert sorted(found) == sorted(kept), broken("hostile-names", rule, set(kept) ^ set(found))
+            rule = "A store holds the symbols that exchanges do have, in any script."
+            assert {"币安人生USDT", "a/b", "a'b"} <= set(kept), broken("hostile-names", rule, kept)
 
         self._run(tmp_path, check)
 

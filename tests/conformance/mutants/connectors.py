@@ -395,3 +395,23 @@ class UnknownBudget(HarbourConnector):
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         return [attrs.evolve(request, pool="other") for request in super().instrument_requests()]
+
+
+class SymbolInTheAddress(HarbourConnector):
+    """A symbol stands in the address as it is."""
+
+    rule = "hostile-streams"
+
+    def plan(self, name: str, streams: Sequence[Subscription]) -> SessionPlan:
+        plan = super().plan(name, streams)
+        return attrs.evolve(plan, url=f"{plan.url}/{streams[0].symbol}")
+
+
+class FailsAtOddSymbols(HarbourConnector):
+    """A symbol that is not ASCII is an error of another kind."""
+
+    rule = "hostile-streams"
+
+    def described(self, item: Subscription) -> Subscription:
+        item.symbol.encode("ascii")
+        return super().described(item)

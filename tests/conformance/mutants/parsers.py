@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 import attrs
 
@@ -377,6 +378,19 @@ class ImpatientRefill(HarbourParser):
     def refill(self, hole: Hole) -> bool:
         done = super().refill(hole)
         self.requests = [attrs.evolve(item, patient=False) for item in self.requests if isinstance(item, HttpGet)]
+        return done
+
+
+class PastesSymbols(HarbourParser):
+    """A symbol stands in the address of what is missing as it is."""
+
+    rule = "hostile-streams"
+
+    def refill(self, hole: Hole) -> bool:
+        done = super().refill(hole)
+        self.requests = [
+            attrs.evolve(item, url=unquote(item.url)) for item in self.requests if isinstance(item, HttpGet)
+        ]
         return done
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
+import attrs
+
 from jrr_core.errors import SinkRejected, SinkUnavailable
 from jrr_core.events import Trade
 from jrr_core.sink import BatchPolicy, StreamKey, WriteResult
@@ -103,6 +105,27 @@ class ZeroIsNull(ChestSink):
 
     def value(self, value: Any) -> Any:
         return super().value(value) if value else None
+
+
+class CleansSymbols(ChestSink):
+    """What is no letter, digit or dash in a symbol is left out."""
+
+    rule = "hostile-names"
+
+    def row(self, event: Any) -> Row:
+        clean = "".join([char for char in event.symbol if char.isalnum() or char == "-"])
+        return super().row(attrs.evolve(event, symbol=clean))
+
+
+class TrustsSymbols(ChestSink):
+    """A symbol stands in a statement as it is."""
+
+    rule = "hostile-names"
+
+    def row(self, event: Any) -> Row:
+        assert self.file is not None
+        self.file.execute(f"SELECT '{event.symbol}'")
+        return super().row(event)
 
 
 class NullIsZero(ChestSink):

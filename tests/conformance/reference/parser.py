@@ -12,6 +12,7 @@ Book updates name the one before; a whole book is fetched: GET /book?sym=BTC-USD
 from collections import deque
 from collections.abc import Sequence
 from typing import Literal
+from urllib.parse import quote
 
 from jrr_core import wire
 from jrr_core.errors import ParseError
@@ -169,7 +170,7 @@ class HarbourParser:
         """Ask for trades by their ids; the answer reads like a push of them."""
         if hole.channel != "trade":
             return False
-        url = f"{self.rest_url}/trades?sym={hole.symbol}&from={hole.first}&to={hole.last}"
+        url = f"{self.rest_url}/trades?sym={quote(hole.symbol)}&from={hole.first}&to={hole.last}"
         self.requests.append(HttpGet(url, "trades", pool="rest", patient=True))
         return True
 
@@ -187,4 +188,4 @@ class HarbourParser:
     def ask(self, book: Book, symbol: str) -> None:
         if not book.asked:
             book.asked = True
-            self.requests.append(HttpGet(f"{self.rest_url}/book?sym={symbol}", f"book:{symbol}", pool="rest"))
+            self.requests.append(HttpGet(f"{self.rest_url}/book?sym={quote(symbol)}", f"book:{symbol}", pool="rest"))

@@ -7,6 +7,7 @@ not listed between others was empty.
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
+from urllib.parse import quote
 
 from attrs import evolve
 
@@ -86,7 +87,7 @@ class Trades(TradesByTime):
     def request(self, hole: Hole) -> HttpGet:
         """`since` is a time in ns; the last trade before the hole may have happened at the same one."""
         since = max((hole.ts_from or 0) - 1, 0)
-        query = f"pair={rest_pair(hole.symbol)}&since={since}&count={self.most}"
+        query = f"pair={quote(rest_pair(hole.symbol))}&since={since}&count={self.most}"
         return HttpGet(f"{self._rest_url}{self.name}?{query}", "", 1, EXCHANGE)
 
     def read(self, hole: Hole, frame: Frame) -> Answer:
@@ -120,7 +121,7 @@ class Candles(CandlesByTime):
     def request(self, hole: Hole) -> HttpGet:
         """Everything from the first one missing on."""
         minutes = MINUTES.get(hole.channel.removeprefix("candle_"), 1)
-        query = f"pair={rest_pair(hole.symbol)}&interval={minutes}&since={hole.first // NS_PER_S - 1}"
+        query = f"pair={quote(rest_pair(hole.symbol))}&interval={minutes}&since={hole.first // NS_PER_S - 1}"
         return HttpGet(f"{self._rest_url}{self.name}?{query}", "", 1, EXCHANGE)
 
     def read(self, hole: Hole, frame: Frame) -> Answer:
