@@ -136,7 +136,7 @@ def commands_show_them(folder: Path) -> None:
         )
         assert result.exception is None or isinstance(result.exception, SystemExit), (line, result.exception)
         assert result.exit_code in (0, 1), (line, result.output[:2000])
-        return result.output
+        return result.stdout_bytes.decode()
 
     for line in (["coverage"], ["query", "last"], ["query", "coverage"], ["audit"], ["digest"]):
         shown = jrr(*line).split("\n")
