@@ -1,13 +1,16 @@
 """The code blocks of all pages, and who runs each: the mark above a block, else what its language stands for.
 
 <!-- quoted from FILE -->   its text stands in that file (test_quotes)
-<!-- run by FILE -->        that test, which names the page, carries it out
+<!-- run by FILE -->        that test, which names the page, takes blocks of this language off it
+<!-- run by FILE::TEST -->  that test carries it out
+<!-- needs the internet: WHAT -->  commands not run here; test_cli_page checks that they exist
 <!-- fails with: TEXT -->   commands of which the last one ends with an error that says so
 <!-- shown: WHAT -->        nothing to run: a drawing, output, a file of somebody else's
 without a mark: shell and bare blocks are commands, toml is jrr.toml, python goes on where the commands ended
 """
 
 import re
+import textwrap
 from pathlib import Path
 
 from attrs import define
@@ -19,8 +22,9 @@ PAGES = sorted(
 # Followed to the letter by tests/e2e/walkthrough.py, which has marks of its own and misses none.
 WALKED = ROOT / "docs" / "plugins" / "tutorial.md"
 
-_block = re.compile(r"^(?:<!-- ([^\n]*) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_mark = re.compile(r"(quoted from|run by|fails with:|shown:) (\S.*)").fullmatch
+# In a list a block is indented, and its mark with it.
+_block = re.compile(r"^( *)(?:<!-- ([^\n]*) -->\n\1)?```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_mark = re.compile(r"(quoted from|run by|fails with:|needs the internet:|shown:) (\S.*)").fullmatch
 
 
 @define(frozen=True)
@@ -50,9 +54,10 @@ def blocks_of(page: Path) -> list[Block]:
     text = page.read_text("utf-8")
     found = []
     for match in _block.finditer(text):
-        mark = _mark(match[1] or "")
-        line = text.count("\n", 0, match.start(2)) + 1
-        found.append(Block(page, line, match[2], mark[1] if mark else "", mark[2] if mark else "", match[3]))
+        mark = _mark(match[2] or "")
+        line = text.count("\n", 0, match.start(3)) + 1
+        code = textwrap.dedent(match[4])
+        found.append(Block(page, line, match[3], mark[1] if mark else "", mark[2] if mark else "", code))
     return found
 
 

@@ -36,7 +36,7 @@ def test_no_command_is_documented_that_does_not_exist() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_shown_on_pages_exist(page: Path) -> None:
     text = page.read_text("utf-8").replace("\\\n", " ")
-    blocks = "\n".join(re.findall(r"^```[a-z]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    blocks = "\n".join(re.findall(r"^ *```[a-z]*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL))
     targets = set(_targets.findall((ROOT / "Makefile").read_text("utf-8")))
     for shown in [*_shown.findall(blocks), *_inline.findall(text)]:
         words = shlex.split(shown, comments=True)

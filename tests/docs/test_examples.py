@@ -1,6 +1,7 @@
 """Every example of the documentation runs, or says in its source why there is nothing to run."""
 
 import asyncio
+import re
 import subprocess
 import sys
 import types
@@ -68,10 +69,9 @@ def store(urls: Urls, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("block", EVERY, ids=place)
 def test_somebody_runs_each_block_or_it_says_what_it_is(block: Block) -> None:
     if block.mark == "run by":
-        test = ROOT / block.words
-        assert test.is_file(), f"{block.place}: {block.words} is no file"
-        names = {block.page.name, block.page.parent.name} & set(_words(test))
-        assert names, f"{block.place}: {block.words} does not name the page"
+        assert not _not_run(block), f"{block.place}: {_not_run(block)}"
+    elif block.mark == "needs the internet:":
+        assert block.language in ("", "sh"), f"{block.place}: only commands need the internet"
     elif block.mark in ("shown:", "quoted from"):
         assert block.words
     else:
@@ -79,8 +79,46 @@ def test_somebody_runs_each_block_or_it_says_what_it_is(block: Block) -> None:
         assert known, f"{block.place}: nobody runs it; see tests/docs/examples.py for the marks"
 
 
-def _words(test: Path) -> list[str]:
-    return test.read_text("utf-8").replace('"', " ").replace("/", " ").replace("'", " ").split()
+def _not_run(block: Block) -> str:
+    """Return why the test that is to run a block does not, "" if it does."""
+    file, _, name = block.words.partition("::")
+    if not (ROOT / file).is_file():
+        return f"{file} is no file"
+    text = (ROOT / file).read_text("utf-8")
+    if name:
+        return "" if f"def {name}(" in text else f"{file} has no {name}"
+    page = block.page if block.page.name != "README.md" or block.page.parent == ROOT else block.page.parent
+    if page.name not in re.split(r"[\s\"'/]+", text):
+        return f"{file} does not name the page"
+    taken = re.search(rf"```\(?[\w|?:]*\b{block.language}\b", text) if block.language else None
+    return (
+        "" if taken or "blocks_of(" in text else f"{file} takes no such blocks off the page: name the test, FILE::TEST"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("tests/docs/gone.py", "no file"),
+        ("tests/docs/test_examples.py::test_nothing", "no test_nothing"),
+        ("tests/docs/test_examples.py::test_the_pages_are_all_there", ""),
+        ("tests/test_layering.py", "does not name the page"),
+    ],
+)
+def test_a_mark_that_names_what_runs_nothing_is_found(words: str, why: str) -> None:
+    said = _not_run(Block(ROOT / "docs" / "quickstart.md", 1, "sh", "run by", words, ""))
+    assert why in said
+    assert bool(why) == bool(said)
+
+
+def test_blocks_in_lists_are_blocks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "1. First:\n\n   <!-- shown: it -->\n   ```sh\n   jrr plugins\n     more\n   ```\n\n```toml\na = 1\n```\n"
+    )
+    assert [(b.line, b.language, b.mark, b.words, b.code) for b in blocks_of(page)] == [
+        (4, "sh", "shown:", "it", "jrr plugins\n  more\n"), (9, "toml", "", "", "a = 1\n"),
+    ]  # fmt: skip
 
 
 def test_the_pages_are_all_there() -> None:

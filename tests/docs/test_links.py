@@ -37,7 +37,7 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 def _prose(page: Path) -> str:
     """Return the page without code blocks."""
-    return re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^ *```.*?^ *```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
 def _anchors(page: Path) -> set[str]:
