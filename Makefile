@@ -24,11 +24,11 @@ lint: .venv/dev
 types: .venv/dev
 	$(BIN)/mypy
 
-docs: .venv/dev
-	$(BIN)/pytest -q tests/docs
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict && $(BIN)/python -m tests.docs.built site
 
 clean:
-	rm -rf .venv .venv-rival .faults build dist htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-rival .faults build dist site htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -45,4 +45,10 @@ clean:
 	@echo "Installing the development tools into .venv"
 	@$(BIN)/python -c '$(GROUP)' dev > .venv/dev-group.txt
 	@$(PIP) --requirement .venv/dev-group.txt
+	@touch $@
+
+.venv/docs: .venv/core
+	@echo "Installing what makes the site into .venv"
+	@$(BIN)/python -c '$(GROUP)' docs > .venv/docs-group.txt
+	@$(PIP) --requirement .venv/docs-group.txt
 	@touch $@
