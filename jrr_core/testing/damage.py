@@ -20,6 +20,14 @@ Damage = Callable[[Frame, Random], Frame]
 _TEXTS = ("", " ", "0", "-1", "1e-18", "1e999", "NaN", "Infinity", "abc", "1,2;3", "9" * 40, "\x00", "é")
 _STATUSES = (200, 400, 403, 404, 500)
 _MOST_BYTES = 200
+_MANY = 200_000
+MONSTERS = (
+    b"[" * _MANY + b"]" * _MANY, b'{"a":' * _MANY + b"1" + b"}" * _MANY, b"[" * _MANY,
+    b"1e999999999", b'"1e999999999"', b'"1e-999999999"', b"1" * _MANY, b'"' + b"1" * _MANY + b'"',
+    b'"0.' + b"1" * _MANY + b'"', b"-0." + b"1" * _MANY, b'[["' + b"1" * _MANY + b'","1"]]', b'"' + b"x" * _MANY + b'"',
+)  # fmt: skip
+"""JSON that is too deep, too long, or a number that no store can hold."""
+_HERE = "a monster stands here"
 
 
 def seeded(make: Callable[[Random], Any]) -> st.SearchStrategy[Any]:
@@ -154,6 +162,21 @@ def outgrown(frame: Frame) -> Iterator[Frame]:
             holder[key] = 2**63
             yield attrs.evolve(frame, payload=msgspec.json.encode(whole))
             holder[key] = value
+
+
+def monstrous(frame: Frame, random: Random) -> Iterator[Frame]:
+    """Yield the frame with one value of its JSON, another each time, replaced by one that no exchange would write."""
+    try:
+        whole = msgspec.json.decode(frame.payload)
+    except msgspec.DecodeError:
+        return
+    places = list(_places(whole))
+    for monster in MONSTERS if places else ():
+        holder, key = random.choice(places)
+        value, holder[key] = holder[key], _HERE
+        payload = msgspec.json.encode(whole).replace(msgspec.json.encode(_HERE), monster)
+        holder[key] = value
+        yield attrs.evolve(frame, payload=payload)
 
 
 def _bytes(frame: Frame) -> bytes:

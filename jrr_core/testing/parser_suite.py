@@ -11,6 +11,8 @@ Each file holds the frames of one connection, from its first one on. Every rule
 is explained in docs/plugins/conformance.md.
 """
 
+import contextlib
+import time
 from collections.abc import Sequence
 from random import Random
 from typing import ClassVar
@@ -30,6 +32,10 @@ from .parser_case import read, taken
 
 # Frames of each connection that are damaged: enough to begin every stream and cheap to read again.
 _DAMAGED = 50
+# Of these every fifth is given values too large, which take a hundred times as long to read as others.
+_MONSTROUS = 5
+# Two hundred thousand characters take a few ms; a second is for busy machines.
+_SOON_S = 1.0
 
 
 class ParserSuite(BookSuite):
@@ -176,6 +182,20 @@ class ParserSuite(BookSuite):
             frames = connection[:_DAMAGED]
             for at, frame in enumerate(frames):
                 for bad in damage.outgrown(frame):
+                    self._survives_one(frames[:at], at, bad)
+
+    def test_monstrous_values_are_soon_done_with(self) -> None:
+        for connection in self._connections():
+            frames, random = connection[:_DAMAGED], Random(0)
+            for at in range(0, len(frames), _MONSTROUS):
+                for bad in damage.monstrous(frames[at], random):
+                    parser = self._after(frames[:at])
+                    began = time.process_time()
+                    with contextlib.suppress(ParseError):
+                        parser.receive(bad)
+                    took_s = time.process_time() - began
+                    rule = "JSON too deep, and numbers too long for any store, take no longer than others of that size."
+                    assert took_s < _SOON_S, broken("damaged-frames", rule, f"{took_s:.1f} s: {bad.payload[:200]!r}")
                     self._survives_one(frames[:at], at, bad)
 
     def _survives(self, kind: damage.Damage) -> None:
