@@ -38,7 +38,7 @@ clean:
 .venv/core: .venv/bin/python $(MANIFESTS)
 	@echo "Installing jrr and the plugins of this checkout into .venv"
 	@$(PIP) hatchling editables
-	@$(PIP) --no-build-isolation --editable . $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
+	@$(PIP) --no-build-isolation --editable '.[top]' $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
 	@touch $@
 
 .venv/dev: .venv/core

@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
      "interview", "plan", "stocktake", "audit", "clock", "digest", "control", "observe"),
     ("loading", "plugins", "config", "base_connector", "line"),
     ("exchange", "account", "bundle", "carriage", "crew", "following", "manager", "builder", "replay", "scaffold",
-     "remote", "lookout"),
+     "remote", "lookout", "top"),
     ("cli",),
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ _COMMANDS = {
     "run": "Collect live data until stopped.",
     "ctl": "Tell a running collector what to do.",
     "demo": "Collect from simulated exchanges on this machine.",
+    "top": "Watch a running collector.",
     "check": "Test settings, plugins, exchanges, store and clock.",
     "plan": "Reckon what the subscriptions will cost.",
     "plugins": "List installed plugins and what they offer.",

@@ -6,6 +6,7 @@ as it likes: it has a few seconds, and one of a few places.
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import socket
 import threading
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import define
 
@@ -30,6 +31,11 @@ _TEXT = "text/plain; charset=utf-8"
 _JSON = "application/json"
 
 Stats = Callable[[], Mapping[str, Any]]
+T = TypeVar("T")
+
+
+class _Stuck(Exception):  # noqa: N818 - says what happened, not whose fault
+    """The event loop does not answer."""
 
 
 @define(frozen=True)
@@ -55,7 +61,9 @@ class Observer:
         """Listen; an address that cannot be had is said in the log, and the run goes on. Called in the event loop."""
         loop = asyncio.get_running_loop()
         try:
-            self._server = _Server(self.address, lambda: self._ask(loop), self._symbols)
+            self._server = _Server(
+                self.address, lambda: self._ask(loop, lambda: None), lambda: self._ask(loop, self._stats), self._symbols
+            )
         except OSError as error:
             say(logging.ERROR, "metrics_unavailable", f"cannot listen at {self.address} for metrics and `jrr top`: "
                 f"{error.strerror or error}; set metrics.listen to another address, or to nothing",
@@ -70,23 +78,31 @@ class Observer:
             server, self._server = self._server, None
             threading.Thread(target=_end, args=(server,), name="jrr-observe-end", daemon=True).start()
 
-    def _ask(self, loop: asyncio.AbstractEventLoop) -> Mapping[str, Any] | None:
-        """Return the stats as the event loop has them; None where it does not answer."""
-        asked: concurrent.futures.Future[Mapping[str, Any]] = concurrent.futures.Future()
+    def _ask(self, loop: asyncio.AbstractEventLoop, work: Callable[[], T]) -> T:
+        """Return what `work` gives in the event loop; raises _Stuck where the loop does not answer."""
+        asked: concurrent.futures.Future[T] = concurrent.futures.Future()
 
         def answer() -> None:
             if asked.set_running_or_notify_cancel():
                 try:
-                    asked.set_result(self._stats())
-                except BaseException as error:
+                    asked.set_result(work())
+                except Exception as error:
                     asked.set_exception(error)
 
         try:
             loop.call_soon_threadsafe(answer)
-            return asked.result(_PATIENCE_S)
-        except (TimeoutError, RuntimeError):
+        except RuntimeError:
+            # The loop is closed.
+            raise _Stuck from None
+        if not concurrent.futures.wait((asked,), _PATIENCE_S).done:
             asked.cancel()
-            return None
+            raise _Stuck
+        return asked.result()
+
+
+def _cut(request: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        request.shutdown(socket.SHUT_RDWR)
 
 
 def _end(server: "_Server") -> None:
@@ -95,16 +111,16 @@ def _end(server: "_Server") -> None:
 
 
 class _Server(ThreadingHTTPServer):
-    """Answers with the stats; `ask` returns None where the loop is stuck."""
+    """Answers with the stats; `alive` and `stats` raise _Stuck where the loop does not answer."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 32
 
-    def __init__(self, address: Address, ask: Callable[[], Mapping[str, Any] | None], symbols: tuple[str, ...]) -> None:
+    def __init__(self, address: Address, alive: Callable[[], None], stats: Stats, symbols: tuple[str, ...]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self.host = address.host
-        self._ask = ask
+        self._alive, self._stats = alive, stats
         self._symbols = symbols
         self._places = threading.BoundedSemaphore(_AT_ONCE)
         super().__init__((address.host, address.port), _Handler)
@@ -117,10 +133,14 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one client, then free its place."""
+        """Serve one client, then free its place; whoever takes longer than a few seconds in all is cut off."""
+        deadline = threading.Timer(2 * _PATIENCE_S, _cut, (request,))
+        deadline.daemon = True
+        deadline.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            deadline.cancel()
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -144,12 +164,20 @@ class _Server(ThreadingHTTPServer):
         if path not in _PATHS:
             text = f"nothing is here; there are {', '.join(_PATHS)}\n"
             return Answer(HTTPStatus.NOT_FOUND, _TEXT, text.encode())
-        stats = self._ask()
-        if stats is None:
+        try:
+            if path == "/livez":
+                self._alive()
+                return Answer(HTTPStatus.OK, _TEXT, b"alive\n")
+            return self._told(path, self._stats(), accept)
+        except _Stuck:
             text = f"the event loop does not answer within {_PATIENCE_S:g} s\n"
             return Answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, text.encode())
-        if path == "/livez":
-            return Answer(HTTPStatus.OK, _TEXT, b"alive\n")
+        except Exception as error:
+            logging.getLogger("jrr").debug("stats failed", exc_info=True)
+            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, f"stats failed: {error!r}\n".encode())
+
+    def _told(self, path: str, stats: Mapping[str, Any], accept: str) -> Answer:
+        """Return what a path makes of the stats."""
         if path == "/stats":
             return Answer(HTTPStatus.OK, _JSON, encode(stats).encode() + b"\n")
         if path == "/readyz":

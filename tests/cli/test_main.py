@@ -19,6 +19,7 @@ COMMANDS = [
     "run",
     "ctl",
     "demo",
+    "top",
     "check",
     "plan",
     "plugins",

@@ -1,6 +1,7 @@
 """What a client may see of a run, and that no client can hold it up."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import logging
@@ -106,21 +107,51 @@ def test_clients_that_say_nothing_hold_up_nobody_for_long(monkeypatch: pytest.Mo
     assert took_s < 3
 
 
-def test_stats_that_fail_are_an_error_of_that_request_alone() -> None:
+def test_clients_that_send_a_byte_now_and_then_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "_PATIENCE_S", 0.3)
+
+    def drip(port: int, ended: threading.Event) -> None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as slow:
+            for byte in b"GET /livez HTTP/1.1\r\nX: " + b"y" * 1000:
+                if ended.wait(0.05):
+                    return
+                slow.sendall(bytes([byte]))
+
+    def client(port: int) -> float:
+        ended, began = threading.Event(), time.monotonic()
+        slow = [threading.Thread(target=drip, args=(port, ended)) for _ in range(server_module._AT_ONCE)]
+        for each in slow:
+            each.start()
+        time.sleep(0.2)
+        while True:
+            try:
+                get(port, "/livez")
+                break
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.05)
+        took = time.monotonic() - began
+        ended.set()
+        for each in slow:
+            each.join()
+        return took
+
+    assert observing(client) < 3
+
+
+@pytest.mark.parametrize("error", [ValueError("boom"), RuntimeError("dictionary changed size"), TimeoutError()])
+def test_stats_that_fail_are_an_error_of_that_request_alone(error: Exception) -> None:
     calls: list[int] = []
 
     def stats() -> Mapping[str, Any]:
         calls.append(1)
         if len(calls) == 1:
-            raise ValueError("boom")
+            raise error
         return STATS
 
-    def client(port: int) -> int:
-        with pytest.raises((OSError, http.client.HTTPException)):
-            get(port, "/stats")
-        return get(port, "/stats")[0]
+    def client(port: int) -> list[int]:
+        return [get(port, path)[0] for path in ("/livez", "/stats", "/stats", "/livez")]
 
-    assert observing(client, stats) == 200
+    assert observing(client, stats) == [200, 500, 200, 200]
 
 
 def test_a_taken_port_is_told_with_its_cure_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -365,6 +365,7 @@ def test_each_endpoint_has_the_budget_the_exchange_gives_it() -> None:
     assert CONNECTOR.limits.http == {
         "okx-instruments": Rate(20, 2.0), "okx-trades": Rate(100, 2.0), "okx-history-trades": Rate(20, 2.0),
         "okx-candles": Rate(40, 2.0), "okx-history-candles": Rate(20, 2.0), "okx-funding-history": Rate(10, 2.0),
+        "okx-time": Rate(10, 2.0),
     }  # fmt: skip
 
 

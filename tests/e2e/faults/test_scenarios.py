@@ -6,8 +6,8 @@ from jrr_core.testing.faults import CORE_FAULTS
 from .mixes import mix
 from .scenarios import ALL, SCENARIOS
 
-# How a fault strikes, or at whose pace; and what no user of jrr asks for by name.
-_MANNERS = {"until", "close_code", "notice-close", "funding-every", "funding_every"}
+# How a fault strikes, or at whose pace; what no user of jrr asks for by name; and listings, which lose nothing.
+_MANNERS = {"until", "close_code", "notice-close", "funding-every", "funding_every", "listed", "delisted"}
 
 
 def test_every_fault_of_the_simulators_strikes_alone_in_some_run() -> None:
