@@ -8,6 +8,10 @@ from hypothesis import settings
 
 # Runs of tests side by side cannot all have the one port.
 os.environ.setdefault("JRR_METRICS__LISTEN", "")
+# Servers of tests are on this machine, where no proxy leads.
+for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
 
 settings.register_profile("default", max_examples=60, deadline=None)
 settings.register_profile("nightly", max_examples=1_000, deadline=None)

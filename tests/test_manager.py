@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from jrr_core.builder import ManagerBuilder
-from jrr_core.config import Config, RunSettings
+from jrr_core.config import Config, NetworkSettings, RunSettings
 from jrr_core.errors import ConfigError, JrrError, PluginError
 from jrr_core.events import Disconnected, Gap, Message, Trade
 from jrr_core.frame import Frame
@@ -23,6 +23,7 @@ from jrr_core.loading import Plugin
 from jrr_core.manager import Manager
 from jrr_core.plugins import Plugins
 from jrr_core.sink import WriteResult
+from tests.proxies import NOWHERE, proxy_server
 from tests.toy import (
     MemorySettings,
     MemorySink,
@@ -640,3 +641,26 @@ def test_one_signal_stops_in_order_and_a_second_at_once(signals: int, away: bool
         assert process.wait(5) == 0
     assert last == [told]
     assert time.monotonic() - began < 8
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_everything_of_an_exchange_goes_through_the_proxy(scheme: str) -> None:
+    async def main() -> None:
+        async with (
+            toy_server(says("trade X 1 2"), host=NOWHERE) as server,
+            proxy_server(scheme, credentials=("user", "p@ss")) as proxy,
+        ):
+            server.pages["/instruments"] = (200, "X Y", {})
+            config = Config(
+                exchanges={"toy": {"ws_url": server.url, "rest_url": server.rest_url, "lists": True}},
+                network=NetworkSettings(proxy=proxy.address),
+            )
+            sink = MemorySink()
+            manager = await ManagerBuilder(plugins=PLUGINS, config=config).add_sink(sink).build()
+            await manager.subscribe_exchange("toy", ["trade:X"])
+            assert len(proxy.asked) == 1
+            async with running(manager):
+                await until(lambda: sink.ids() == ["1", "2"])
+            assert {host for host, _ in proxy.asked} == {NOWHERE}
+
+    asyncio.run(main())

@@ -96,8 +96,12 @@ def test_a_file_that_cannot_be_written_is_named_without_a_traceback(tmp_path: Pa
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_second_demo_leaves_the_file_of_the_first_and_says_what_it_stored(tmp_path: Path) -> None:
+def test_a_second_demo_leaves_the_file_of_the_first_and_says_what_it_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "market.db").write_text("somebody's")
+    # Nor does a proxy stand between a demo and its simulators.
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     done = demo(tmp_path, "--for", "2s")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "market.db").read_text() == "somebody's"
