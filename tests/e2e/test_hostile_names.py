@@ -10,15 +10,20 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from prometheus_client.parser import text_string_to_metric_families
 
 from jrr_core.builder import ManagerBuilder
 from jrr_core.cli import main
+from jrr_core.config import load_config
 from jrr_core.events import Trade
 from jrr_core.manager import Manager
+from jrr_core.observe.metrics import exposition
 from jrr_core.plugins import Plugins
 from jrr_core.store import Selection, Store
 from jrr_core.subscription import Subscription
 from jrr_core.testing import hostile
+from jrr_core.top.panes import reading
+from jrr_core.top.snapshot import snapshot
 from tests.conftest import Install
 from tests.toy import ToyServer, toy_server, until
 
@@ -127,6 +132,22 @@ def test_every_store_has_them_and_every_command_shows_them(market: tuple[Path, M
     everything = [str(path.relative_to(folder)) for path in folder.rglob("*")]
     assert all(name.isprintable() and ".." not in name.split("/") for name in everything)
     commands_show_them(folder)
+    views_show_them(manager.get_stats())
+
+
+def views_show_them(stats: dict[str, Any]) -> None:
+    """What a running collector tells of itself: metrics, the terminal view, the account at its end."""
+    _, body = exposition(stats, ("*",), "text/plain")
+    told = {
+        sample.labels["symbol"]
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+        if sample.name == "jrr_stream_events_total"
+    }
+    assert told == {*SYMBOLS}
+    lines = [*snapshot(reading(stats, None), 200)]
+    assert len(lines) > len(SYMBOLS)
+    assert all(line.isprintable() and len(line) <= 200 for line in lines)
 
 
 def commands_show_them(folder: Path) -> None:
@@ -165,3 +186,29 @@ def test_arguments_and_settings_give_errors_in_one_line(
         assert result.output.count("\n") <= 1 or "Usage:" in result.output
         assert result.output.rstrip("\n").isprintable() or "Usage:" in result.output
         assert len(result.output) < 5000
+
+
+def test_the_list_of_instruments_shows_them(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("hostile", PLUGIN)
+    monkeypatch.chdir(tmp_path)
+
+    async def listed() -> tuple[str, str]:
+        async with toy_server() as server:
+            server.pages["/list"] = (200, json.dumps(SYMBOLS), {})
+            line = ["instruments", "hostile", "--plugins", "hostile"]
+            line += ["--set", f"exchanges.hostile.rest_url={server.rest_url}"]
+            table = await asyncio.to_thread(CliRunner().invoke, main, line)
+            text = await asyncio.to_thread(CliRunner().invoke, main, [*line, "--json"])
+            return table.output, text.stdout_bytes.decode()
+
+    table, text = asyncio.run(listed())
+    assert len(table.split("\n")) == len(SYMBOLS) + 2
+    assert all(line.isprintable() and len(line) < 400 for line in table.split("\n"))
+    assert {row["symbol"] for row in json.loads(text)} == {*SYMBOLS}
+
+
+def test_symbols_in_settings_are_taken_as_written(tmp_path: Path) -> None:
+    written = ", ".join('"' + "".join(f"\\U{ord(char):08x}" for char in name) + '"' for name in SYMBOLS)
+    table = f'[[subscribe]]\nexchange = "hostile"\nchannels = ["trade"]\nsymbols = [{written}]\n'
+    (tmp_path / "jrr.toml").write_text(table)
+    assert [item.symbol for item in load_config(folder=tmp_path, environ={}).subscriptions] == SYMBOLS
