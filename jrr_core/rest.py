@@ -57,27 +57,32 @@ def http_get(
 
     Raises FetchFailed where no whole answer comes, ConfigError for an address that is none.
     """
+    try:
+        at = _address(url)
+    except ValueError as error:
+        raise ConfigError(f"rest_url {url!r} is not an http:// or https:// address: {error}") from None
     sent = {"User-Agent": "jrr", "Accept": "application/json", "Connection": "close", **(headers or {})}
     deadline = time.monotonic() + total_s
     for _ in range(_MAX_REDIRECTS + 1):
         try:
-            reply, location = _get(_address(url), sent, network, deadline)
-        except (OSError, HTTPException, EOFError) as error:
+            reply, location = _get(at, sent, network, deadline)
+        except (OSError, HTTPException, EOFError, ValueError) as error:
             late = time.monotonic() >= deadline
             reason = f"no whole answer in {total_s:g} s" if late else reason_of(error)
-            raise FetchFailed(f"cannot reach {host_of(url)}: {reason}") from None
-        except ValueError as error:
-            raise ConfigError(f"rest_url {url!r} is not an http:// or https:// address: {error}") from None
+            raise FetchFailed(f"cannot reach {host_of(at.geturl())}: {reason}") from None
         if location is None:
             return reply
-        url = redirected(url, location)
+        at = redirected(at, location)
     raise FetchFailed(f"{host_of(url)} redirects more than {_MAX_REDIRECTS} times; is rest_url the right address?")
 
 
 def _address(url: str) -> SplitResult:
+    """Return the parts of an address; raises ValueError for one that is none."""
     parts = urlsplit(quote(url, safe=_URL_SAFE))
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise ConfigError(f"rest_url {url!r} is not an http:// or https:// address")
+        raise ValueError("no scheme or no host")
+    parts.hostname.encode("idna")
+    parts.port  # noqa: B018 - raises for one that is no number
     return parts
 
 
@@ -151,15 +156,17 @@ def _body(answer: HTTPResponse, host: str) -> bytes:
     return body
 
 
-def redirected(url: str, location: str) -> str:
+def redirected(at: SplitResult, location: str) -> SplitResult:
     """Return where a redirect leads; raises FetchFailed where it leads out of HTTP or out of encryption."""
-    target = urljoin(url, location)
-    before, after = urlsplit(url).scheme, urlsplit(target).scheme
-    if after == "https" or before == after == "http":
-        return target
-    raise FetchFailed(
-        f"{host_of(url)} redirects to {target[:200]!r}, which is no encrypted address; is rest_url the right one?"
-    )
+    try:
+        target = _address(urljoin(at.geturl(), location))
+    except ValueError:
+        raise FetchFailed(f"{at.netloc} redirects to {location[:200]!r}, which is no address") from None
+    if at.scheme == "https" and target.scheme == "http":
+        raise FetchFailed(
+            f"{at.netloc} redirects to {location[:200]!r}, which is not encrypted; is rest_url the right address?"
+        )
+    return target
 
 
 def _retry_after(answer: HTTPResponse) -> float | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from jrr_core.cli.options import config_options, settings, sink_settings
+from jrr_core.cli.tell import tell
 from jrr_core.errors import ConfigError
 
 from . import compacting
@@ -33,9 +34,7 @@ def init(config_file: Path | None, plugins: str | None, overrides: tuple[str, ..
     chosen = _settings(config_file, plugins, overrides)
     asyncio.run(_init(chosen))
     target = target_of(chosen)
-    click.echo(
-        f"database {target.database} of {target.place} is ready: namespace {chosen.schema}, schema version {VERSION}"
-    )
+    tell(f"database {target.database} of {target.place} is ready: namespace {chosen.schema}, schema version {VERSION}")
 
 
 @postgres.command()
@@ -52,9 +51,9 @@ def compact(before: str | None, config_file: Path | None, plugins: str | None, o
     chosen = _settings(config_file, plugins, overrides)
     done, left = asyncio.run(_compact(chosen, _closed(before, chosen)))
     for text in left:
-        click.echo(text, err=True)
+        tell(text, err=True)
     if done or not left:
-        click.echo("\n".join(done) if done else "nothing to compact: no closed day has rows")
+        tell(*(done or ["nothing to compact: no closed day has rows"]))
 
 
 async def _init(chosen: StorageConfig) -> None:
