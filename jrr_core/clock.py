@@ -1,7 +1,5 @@
 """This machine's clock beside an exchange's, as far as a few requests can tell."""
 
-import time
-
 from .connector import Connector, TellsTime
 from .errors import ParseError
 from .fetch import Fetch, FetchFailed
@@ -21,8 +19,7 @@ async def clock_offset_s(connector: Connector, fetch: Fetch) -> float | None:
         return None
     best: tuple[int, float] | None = None
     for _ in range(_TRIES):
-        began = time.time_ns()
-        frame = await fetch.try_get(asked(connector.exchange, connector.time_request))
+        began, frame = await fetch.timed_get(asked(connector.exchange, connector.time_request))
         if frame.status != 200:
             raise FetchFailed(f"{connector.exchange} answered HTTP {frame.status} when asked for its time")
         try:

@@ -72,10 +72,20 @@ class Fetch:
                 return await self._attempt(request)
         return await self._attempt(request)
 
+    async def timed_get(self, request: HttpGet) -> tuple[int, Frame]:
+        """Do as `try_get`; return also when the request was sent (int ns), behind any wait for the budget."""
+        budget = self._budgets.get(request.pool)
+        if budget is not None:
+            await budget.spend(request.weight)
+        return time.time_ns(), await self._send(request, budget)
+
     async def _attempt(self, request: HttpGet) -> Frame:
         budget = self._budgets.get(request.pool)
         if budget is not None:
             await budget.spend(request.weight, request.patient)
+        return await self._send(request, budget)
+
+    async def _send(self, request: HttpGet, budget: Budget | None) -> Frame:
         reply = await _in_daemon_thread(lambda: http_get(request.url, request.headers, self._network))
         if reply.status in _OVER_LIMIT or reply.status >= 500:
             wait_s = reply.retry_after_s or (_OVER_LIMIT_S if reply.status in _OVER_LIMIT else 0.0)

@@ -36,13 +36,14 @@ class Telling:
             raise ParseError("no time")
         return int(frame.payload)
 
-    async def try_get(self, request: HttpGet) -> Frame:
+    async def timed_get(self, request: HttpGet) -> tuple[int, Frame]:
+        began = time.time_ns()
         way_s = self.ways_s.pop(0)
         await asyncio.sleep(way_s / 2)
         theirs = time.time_ns() + int(self.ahead_s * S)
         await asyncio.sleep(way_s / 2)
         payload = b"?" if way_s == 0 else str(theirs).encode()
-        return Frame("toy", payload, time.time_ns(), "time", self.status)
+        return began, Frame("toy", payload, time.time_ns(), "time", self.status)
 
 
 def measured(toy: Telling) -> float | None:

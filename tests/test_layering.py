@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
      "interview", "plan", "stocktake", "audit", "clock", "digest", "control", "observe"),
     ("loading", "plugins", "config", "base_connector", "line"),
     ("exchange", "account", "bundle", "carriage", "crew", "following", "manager", "builder", "replay", "scaffold",
-     "remote", "lookout", "top"),
+     "remote", "lookout", "top", "checkup"),
     ("cli",),
 )  # fmt: skip
 
@@ -68,6 +68,7 @@ WITHIN = {
     "exchange": {"carriage"},
     "manager": {"account", "crew", "exchange"},
     "builder": {"exchange", "lookout", "manager"},
+    "checkup": {"builder", "exchange"},
     "lookout": {"exchange"},
     "remote": {"manager"},
 }

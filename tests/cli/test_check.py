@@ -22,7 +22,7 @@ def test_all_is_well(configured: Path, server: Any, jrr: Jrr) -> None:
     assert {finding["state"] for finding in found.values()} == {"ok"}
     assert list(found) == [
         "settings", "plugins", "capture", "spool", "toy REST", "toy clock", "toy subscriptions", "toy WebSocket",
-        "store shelf",
+        "toy data", "open files", "store shelf",
     ]  # fmt: skip
     assert found["toy REST"]["text"].startswith("3 instruments")
     assert found["toy subscriptions"]["text"] == "2 streams on 1 connections"
@@ -32,8 +32,23 @@ def test_all_is_well(configured: Path, server: Any, jrr: Jrr) -> None:
 def test_without_subscriptions_every_exchange_is_tried(configured: Path, jrr: Jrr) -> None:
     result = jrr("check")
     assert result.exit_code == 0
-    assert "warning  settings: nothing is subscribed\n         cure: add [[subscribe]]" in result.stdout
-    assert "ok       toy WebSocket: 127.0.0.1" in result.stdout
+    assert "warning  settings       nothing is subscribed\n" in result.stdout
+    assert "cure: add [[subscribe]] tables" in result.stdout
+    assert "ok       toy WebSocket  127.0.0.1" in result.stdout
+    assert result.stdout.endswith("0 errors, 1 warnings\n")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_the_table_fits_the_terminal(configured: Path, jrr: Jrr, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    result = jrr("check", "--set", "exchanges.toy.ws_url=ws://127.0.0.1:9", "--subscribe", "toy:trade:BTCUSD")
+    assert max(map(len, result.stdout.splitlines())) <= columns
+
+
+def test_subscriptions_are_tried_for_real(configured: Path, jrr: Jrr) -> None:
+    result = jrr("check", "--json", "--subscribe", "toy:trade:BTCUSD", "--subscribe", "toy:trade:OLDUSD")
+    found = findings(result)["toy data"]
+    assert (found["state"], found["text"]) == ("ok", "came on all 1 streams that were tried"), result.output
 
 
 @pytest.mark.parametrize("ahead_s", [-3600, 3600])
