@@ -15,6 +15,7 @@ from attrs import define, field
 
 from .errors import ConfigError
 from .network import reason_of
+from .redact import hide
 from .setting import setting
 
 _DIRECT = "none"
@@ -73,6 +74,7 @@ class Proxy:
         user, password = unquote(url.username or ""), unquote(url.password or "")
         if not (user + password).isascii() or max(len(user), len(password)) > 255:
             raise ConfigError(f"{origin}: user name and password must be ASCII, of 255 characters at most")
+        hide(password)
         return cls(url.scheme, host, port or _PORTS[url.scheme], user, password, origin)
 
     def __str__(self) -> str:
@@ -137,16 +139,15 @@ def _proxy_or_nothing(instance: object, attribute: object, value: str) -> None:
             raise ValueError(str(error), attribute) from None
 
 
-@define(kw_only=True)
+@define(kw_only=True, repr=False)
 class NetworkSettings:
-    """The section `[network]`."""
+    """The section `[network]`; of a proxy the password alone is a secret, which no representation may tell."""
 
     proxy: str = setting(
         "",
         "Proxy for WebSockets and REST, http://, socks5:// or socks5h://HOST:PORT, with USER:PASSWORD@ before HOST "
         "where it asks for them; `none` for no proxy. Without one the variables https_proxy, http_proxy and all_proxy "
-        "say it. Hosts in no_proxy are reached directly.",
-        secret=True,
+        "say it. Hosts in no_proxy are reached directly. Its password is never shown.",
         validator=_proxy_or_nothing,
     )
     ca_file: str = setting("", "File of PEM certificates to trust besides those of the system.")

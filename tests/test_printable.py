@@ -37,7 +37,9 @@ def test_commands_tell_lines_that_no_name_can_break(capsys: pytest.CaptureFixtur
 
 
 @pytest.fixture(params=["text", "json"])
-def log(request: pytest.FixtureRequest) -> Iterator[tuple[str, io.StringIO]]:
+def log(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, io.StringIO]]:
+    # What other tests made a secret is none here.
+    monkeypatch.setattr("jrr_core.redact._secrets", set())
     stream = io.StringIO()
     handler = journal.set_up(request.param, "debug", stream)
     yield request.param, stream

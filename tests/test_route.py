@@ -12,6 +12,7 @@ from jrr_core.config import load_config
 from jrr_core.errors import ConfigError
 from jrr_core.fetch import Fetch, FetchFailed
 from jrr_core.frame import HttpGet
+from jrr_core.redact import shown
 from jrr_core.route import Network, NetworkSettings, Proxy
 from jrr_core.structure import structure
 from jrr_core.transport import ConnectFailed, open_socket
@@ -293,3 +294,9 @@ def test_one_tls_context_serves_all_connections() -> None:
     assert own.tls is own.tls
     assert own.tls.verify_mode is ssl.CERT_REQUIRED
     assert own.tls.check_hostname
+
+
+def test_what_is_hidden_of_a_proxy_is_its_password() -> None:
+    structure(NetworkSettings, {"proxy": "none"}, "network")
+    structure(NetworkSettings, {"proxy": "http://u:a%20pass@proxy.test:1"}, "network")
+    assert shown("none of http://proxy.test:1 knows a pass, u says") == "none of http://proxy.test:1 knows ***, u says"
