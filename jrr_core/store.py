@@ -6,13 +6,14 @@ without `open`, and while another process writes.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from attrs import define
 
 from .book import BookState
-from .events import Candle
-from .sink import StreamKey
+from .events import Candle, Message
+from .sink import StreamKey, WriteResult
 
 E = TypeVar("E")
 
@@ -111,3 +112,36 @@ class QueryStore(Store, Protocol):
 
     async def last(self) -> Mapping[StreamKey, int]:
         """Return the time (int ns UTC) of the last market event of each stream."""
+
+
+@define(frozen=True)
+class Cut:
+    """The rows of one stream that were received from `ts_from` to before `ts_to` (int ns UTC)."""
+
+    exchange: str
+    channel: str
+    symbol: str
+    ts_from: int
+    ts_to: int
+
+
+class Replacement(Protocol):
+    """A replacement under way: `removed` rows are gone, and what is put takes their place, once it is over."""
+
+    removed: int
+
+    async def put(self, batch: Sequence[Message]) -> WriteResult:
+        """Store market events; those the store has, outside of what was cut, count as duplicates."""
+
+
+@runtime_checkable
+class ReplacingStore(Store, Protocol):
+    """An open store whose rows can be replaced; `jrr reparse` needs one."""
+
+    def replacing(self, cuts: Sequence[Cut]) -> AbstractAsyncContextManager[Replacement]:
+        """Take out what is cut, and let other rows be put in its place, in one transaction.
+
+        Readers see all of it or nothing; where the block ends with an error,
+        or the process is killed, nothing has changed. Coverage stays as it
+        is. Raises as `write` does.
+        """

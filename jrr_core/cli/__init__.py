@@ -26,6 +26,7 @@ _COMMANDS = {
     "plugins": "List installed plugins and what they offer.",
     "instruments": "List what an exchange offers.",
     "replay": "Run a capture or recorded frames into a store.",
+    "reparse": "Replace stored rows by what a capture means now.",
     "coverage": "Show what a store holds and what is missing.",
     "audit": "Compare stored rows with what the store says is missing.",
     "spool": "Show or store what waits on disk for a store.",

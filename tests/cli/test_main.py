@@ -25,6 +25,7 @@ COMMANDS = [
     "plugins",
     "instruments",
     "replay",
+    "reparse",
     "coverage",
     "audit",
     "spool",

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, TypeVar
 
 from jrr_core.book import BookState
 from jrr_core.events import ALL_EVENTS, Candle
 from jrr_core.instrument import Instrument
 from jrr_core.sink import BatchPolicy, StreamKey, WriteResult
-from jrr_core.store import EVERYTHING, Range, Selection
+from jrr_core.store import EVERYTHING, Cut, Range, Selection
 from jrr_core.volume import RowBytes, StreamVolume
 
 from . import schema
 from .failures import ERRORS, on_open
 from .maintenance import Maintenance
 from .queries import Queries
+from .replacing import Replacing, replacing
 from .server import Server
 from .settings import StorageConfig, target_of
 from .volume import ROW_BYTES
@@ -82,6 +84,10 @@ class PostgresSink:
             await asyncio.gather(maintenance, return_exceptions=True)
         await self._writer.close()
         await self._server.close()
+
+    def replacing(self, cuts: Sequence[Cut]) -> AbstractAsyncContextManager[Replacing]:
+        """Take out what is cut, and let other rows be put in its place, in one transaction; after `open`."""
+        return replacing(self._server, cuts)
 
     async def resume_points(self) -> Mapping[StreamKey, int]:
         """Return the last stored number of each stream; `Queries.resume_points` says of which kind."""

@@ -27,7 +27,7 @@ from .server import Server
 from .streams import Key, StreamIds
 from .tables import TABLES, Table
 
-_REFUSED = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError)
+REFUSED = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError)
 _TABLES = {table.event: table for table in TABLES}
 # Copies of one event are received within this time of each other.
 _EDGE_NS = 600_000_000_000
@@ -62,10 +62,10 @@ class Writer:
         """Store the batch or nothing of it. Raises SinkRejected or SinkUnavailable."""
         portions: Sequence[Portion] = ()
         try:
-            groups = self._grouped(batch)
-            portions = _portions(groups)
+            groups = grouped(batch, self._server.settings.candles)
+            portions = portions_of(groups)
             await self._connect()
-            await self._streams.register(self._connection, _streams(groups))
+            await self._streams.register(self._connection, streams_of(groups))
             return await self._write(batch, groups, portions)
         except asyncio.CancelledError:
             self._drop()
@@ -77,7 +77,7 @@ class Writer:
             if failure is not None:
                 raise SinkRejected(f"PostgreSQL cannot take a row: {failure}") from failure
             raise on_write(error, self._server.target) from error
-        except _REFUSED as error:
+        except REFUSED as error:
             raise SinkRejected(f"PostgreSQL cannot take a row: {error}") from error
         finally:
             self._ledger.rollback()
@@ -92,29 +92,6 @@ class Writer:
                 await self._ledger.end(self._connection, self._last_ts)
             self._ledger.commit()
         await self._release()
-
-    def _grouped(self, batch: Sequence[Any]) -> dict[type, list[Any]]:
-        groups: dict[type, list[Any]] = {}
-        for event in batch:
-            groups.setdefault(type(event), []).append(event)
-        for kind in groups:
-            if kind not in _TABLES and kind is not Instrument and kind not in STREAM_EVENTS:
-                raise TypeError(f"{kind.__name__} is no event this store knows")
-        if Candle in groups:
-            groups[Candle] = self._latest(groups[Candle])
-        return groups
-
-    def _latest(self, candles: Sequence[Candle]) -> list[Candle]:
-        """Return one candle of each key, the one that would stand in the end."""
-        latest: dict[tuple[Any, ...], Candle] = {}
-        for candle in candles:
-            if not candle.closed and self._server.settings.candles == "closed":
-                continue
-            key = (candle.exchange, candle.symbol, *candle.key())
-            known = latest.get(key)
-            if known is None or (not known.closed and (candle.closed or candle.ts_recv > known.ts_recv)):
-                latest[key] = candle
-        return [*latest.values()]
 
     async def _write(
         self, batch: Sequence[Any], groups: dict[type, list[Any]], portions: Sequence[Portion]
@@ -249,7 +226,33 @@ class Writer:
             await self._server.give(connection)
 
 
-def _portions(groups: dict[type, list[Any]]) -> list[Portion]:
+def grouped(batch: Sequence[Any], candles: str) -> dict[type, list[Any]]:
+    """Return the events of the batch by class; of candles the latest of each key, open ones if `candles` is "all"."""
+    groups: dict[type, list[Any]] = {}
+    for event in batch:
+        groups.setdefault(type(event), []).append(event)
+    for kind in groups:
+        if kind not in _TABLES and kind is not Instrument and kind not in STREAM_EVENTS:
+            raise TypeError(f"{kind.__name__} is no event this store knows")
+    if Candle in groups:
+        groups[Candle] = _latest(groups[Candle], candles)
+    return groups
+
+
+def _latest(found: Sequence[Candle], candles: str) -> list[Candle]:
+    """Return one candle of each key, the one that would stand in the end."""
+    latest: dict[tuple[Any, ...], Candle] = {}
+    for candle in found:
+        if not candle.closed and candles == "closed":
+            continue
+        key = (candle.exchange, candle.symbol, *candle.key())
+        known = latest.get(key)
+        if known is None or (not known.closed and (candle.closed or candle.ts_recv > known.ts_recv)):
+            latest[key] = candle
+    return [*latest.values()]
+
+
+def portions_of(groups: dict[type, list[Any]]) -> list[Portion]:
     """Return the events of the batch by table, in one order for all collectors.
 
     Two that write the same events then wait for each other and never both ways.
@@ -287,7 +290,7 @@ def _once(events: Iterable[Any]) -> list[Any]:
     return found
 
 
-def _streams(groups: dict[type, list[Any]]) -> set[Key]:
+def streams_of(groups: dict[type, list[Any]]) -> set[Key]:
     """Return the streams the batch belongs to."""
     found: set[Key] = set()
     for kind, events in groups.items():

@@ -1,17 +1,19 @@
 """The sink: hands batches to the writer's thread and waits. Reading goes beside it, by its own connections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, ClassVar, TypeVar
+
+from attrs import define
 
 from jrr_core.book import BookState
 from jrr_core.events import ALL_EVENTS, Candle
 from jrr_core.instrument import Instrument
 from jrr_core.sink import BatchPolicy, StreamKey, WriteResult
-from jrr_core.store import EVERYTHING, Range, Selection
+from jrr_core.store import EVERYTHING, Cut, Range, Selection
 from jrr_core.volume import RowBytes, StreamVolume
 
 from . import books, candles, queries, rows, volume
@@ -21,6 +23,14 @@ from .writer import Writer
 
 E = TypeVar("E")
 T = TypeVar("T")
+
+
+@define(frozen=True)
+class Replacing:
+    """Rows being replaced: how many are gone, and what puts others in their place."""
+
+    removed: int
+    put: Callable[[Sequence[Any]], Awaitable[WriteResult]]
 
 
 class SqliteSink:
@@ -63,6 +73,20 @@ class SqliteSink:
         duplicate. Raises SinkUnavailable and SinkRejected.
         """
         return await self._in_thread(lambda: self._writer.write(batch))
+
+    @asynccontextmanager
+    async def replacing(self, cuts: Sequence[Cut]) -> AsyncIterator[Replacing]:
+        """Take out what is cut, and let other rows be put in its place, in one transaction; after `open`."""
+        transaction = self._writer.replacing(cuts)
+        removed, put = await self._in_thread(transaction.__enter__)
+        try:
+            yield Replacing(removed, lambda batch: self._in_thread(lambda: put(batch)))
+        except BaseException as error:
+            failed = type(error), error, error.__traceback__
+            with suppress(BaseException):
+                await self._in_thread(lambda: transaction.__exit__(*failed))
+            raise
+        await self._in_thread(lambda: transaction.__exit__(None, None, None))
 
     async def close(self) -> None:
         """End the live coverage ranges and release the file; waits for a write that still runs."""

@@ -7,8 +7,8 @@ rows/s one by one, some ten thousand so.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from jrr_core.errors import ConfigError, SinkRejected, SinkUnavailable
 from jrr_core.events import STREAM_EVENTS, Candle, Message
 from jrr_core.instrument import Instrument
 from jrr_core.sink import WriteResult
+from jrr_core.store import Cut
 
 from . import instruments
 from .failures import on_open, primary_code
 from .ledger import Ledger
+from .removing import remove
 from .schema import prepare
 from .settings import StorageConfig
 from .tables import TABLES
@@ -76,6 +78,29 @@ class Writer:
 
     def write(self, batch: Sequence[Any]) -> WriteResult:
         """Store the batch or nothing of it. Raises SinkRejected or SinkUnavailable."""
+        with self._transaction() as connection:
+            groups = _grouped(batch)
+            written = sum([self._put_group(connection, kind, events) for kind, events in groups.items()])
+            written += self._put_stream_events(batch, groups)
+            self._ledger.heartbeat(self._last_received(batch))
+        return WriteResult(written, len(batch) - written)
+
+    @contextmanager
+    def replacing(self, cuts: Sequence[Cut]) -> Iterator[tuple[int, Callable[[Sequence[Any]], WriteResult]]]:
+        """In one transaction, take out the rows that are cut; yield how many, and what puts others in their place."""
+        with self._transaction() as connection:
+
+            def put(batch: Sequence[Any]) -> WriteResult:
+                with self._failing():
+                    groups = _grouped(batch)
+                    written = sum([self._put_group(connection, kind, events) for kind, events in groups.items()])
+                return WriteResult(written, len(batch) - written)
+
+            yield sum([remove(connection, cut) for cut in cuts]), put
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Have a transaction for the length of the block. Raises SinkRejected or SinkUnavailable."""
         connection = self._connection
         if connection is None:
             raise SinkUnavailable(f"{self._settings.path} is not open")
@@ -85,24 +110,25 @@ class Writer:
                 f"{self._settings.path} was moved or deleted while being written; "
                 "put it back, or stop and start again to begin a new file"
             )
-        groups: dict[type, list[Any]] = {}
-        for event in batch:
-            groups.setdefault(type(event), []).append(event)
         done = False
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            written = sum([self._put_group(connection, kind, events) for kind, events in groups.items()])
-            written += self._put_stream_events(batch, groups)
-            self._ledger.heartbeat(self._last_received(batch))
-            connection.execute("COMMIT")
-            done = True
+            with self._failing():
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+                done = True
+        finally:
+            self._settle(connection, done)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Tell what the file refuses as the contract wants it."""
+        try:
+            yield
         except _REFUSED as error:
             raise SinkRejected(f"{self._settings.path} refuses a row: {error}") from error
         except sqlite3.Error as error:
             raise SinkUnavailable(f"{self._settings.path}: {error}") from error
-        finally:
-            self._settle(connection, done)
-        return WriteResult(written, len(batch) - written)
 
     def close(self) -> None:
         """End the live coverage ranges, fold the log into the file, let go of everything."""
@@ -227,6 +253,13 @@ class _StreamIds(dict[tuple[str, str, str | None], int]):
         for key in self._fresh:
             del self[key]
         self._fresh.clear()
+
+
+def _grouped(batch: Sequence[Any]) -> dict[type, list[Any]]:
+    groups: dict[type, list[Any]] = {}
+    for event in batch:
+        groups.setdefault(type(event), []).append(event)
+    return groups
 
 
 def _put(connection: sqlite3.Connection, statement: Callable[[int], str], rows: Sequence[tuple[Any, ...]]) -> int:
