@@ -71,9 +71,10 @@ def test_stopping_leaves_time_to_store_what_is_buffered() -> None:
 def test_prometheus_reads_the_collector_and_its_rules() -> None:
     config = load("prometheus/prometheus.yml")
     (job,) = config["scrape_configs"]
-    (found,) = job["dns_sd_configs"]
-    assert found["names"] == ["collector"]
-    assert f"0.0.0.0:{found['port']}" == COLLECTOR["environment"]["JRR_METRICS__LISTEN"]
+    ((target,),) = [found["targets"] for found in job["static_configs"]]
+    host, _, port = target.partition(":")
+    assert SERVICES[host] is COLLECTOR
+    assert f"0.0.0.0:{port}" == COLLECTOR["environment"]["JRR_METRICS__LISTEN"]
     assert all((DEPLOY / "prometheus" / name).is_file() for name in config["rule_files"])
     rules = [rule for group in load("prometheus/alerts.yml")["groups"] for rule in group["rules"]]
     assert f'job="{job["job_name"]}"' in next(rule["expr"] for rule in rules if rule["alert"] == "JrrDown")

@@ -9,24 +9,44 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import define
+from attrs import define, field
+
+from jrr_core.wire import decode
 
 ROOT = Path(__file__).resolve().parents[2]
 _SHIMS = Path(__file__).with_name("shims.py")
 _NAMES = ("jrr", "pip", "make", "sqlite3", "psql", "python3")
 _MOST_S = 90.0
+# WebSocket and REST address by exchange.
+Urls = Mapping[str, tuple[str, str]]
+
+
+@contextmanager
+def listening(*exchanges: str) -> Iterator[Urls]:
+    """Yield where simulated exchanges listen, in a process of their own."""
+    said = [sys.executable, "-c", "from jrr_core.cli import main; main()", "simulate", *exchanges, "--json"]
+    with subprocess.Popen([*said, "--rate", "200"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        found = {}
+        while (line := decode(child.stdout.readline()))["event"] != "ready":
+            found[line["exchange"]] = (line["ws_url"], line["rest_url"])
+        yield found
+        child.stdin.close()
 
 
 @define
 class Reader:
-    """A reader in `folder`, to whom `urls` (ws and rest by exchange) are the exchanges and `dsn` the database."""
+    """A reader in `folder`, to whom `urls` are the exchanges and `dsn` the database; `more` is for the environment."""
 
     folder: Path
-    urls: Mapping[str, tuple[str, str]]
+    urls: Urls
     dsn: str
+    more: Mapping[str, str] = field(factory=dict)
 
     def sit_down(self, store: Path | None = None) -> None:
         """Prepare the folder: the programs, and the store an earlier day left."""
@@ -50,11 +70,12 @@ class Reader:
             kept |= {f"{key}__WS_URL": ws_url, f"{key}__REST_URL": rest_url}
         if database:
             kept["JRR_SINKS__POSTGRES__DSN"] = self.dsn
+        kept |= self.more
         return {**kept, "PATH": f"{self.folder / 'bin'}:{kept['PATH']}", "PYTHONWARNINGS": "error"}
 
     def type(self, commands: str) -> "subprocess.CompletedProcess[str]":
         """Let the shell carry out the commands, up to the first that fails."""
-        return self._run(["bash", "-e", "-c", commands], database="postgres" in commands)
+        return self._run(["bash", "-e", "-c", commands], database=bool(self.dsn) and "postgres" in commands)
 
     def run_python(self, code: str) -> "subprocess.CompletedProcess[str]":
         """Run a program."""

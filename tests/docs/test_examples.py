@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import subprocess
 import sys
 import types
 from collections.abc import Iterator
@@ -17,9 +16,8 @@ import jrr_core
 from jrr_core.config import load_config
 from jrr_core.hookspecs import API_VERSION
 from jrr_core.testing.samples import samples
-from jrr_core.wire import decode
 from tests.docs.examples import EVERY, PAGES, ROOT, WALKED, Block, blocks_of
-from tests.docs.reader import Reader
+from tests.docs.reader import Reader, Urls, listening
 
 pytestmark = pytest.mark.e2e
 
@@ -27,7 +25,6 @@ EXCHANGES = (
     "binance", "binance-coinm", "binance-usdm", "bybit", "bybit-linear", "gateio", "gateio-futures", "kraken", "okx",
 )  # fmt: skip
 TYPED = sorted({block.page for block in EVERY if block.commands})
-Urls = dict[str, tuple[str, str]]
 
 
 def place(thing: Block | Path) -> str:
@@ -42,16 +39,9 @@ def of(page: str, words: str) -> str:
 
 @pytest.fixture(scope="module")
 def urls() -> Iterator[Urls]:
-    """Where simulated exchanges listen, in a process of their own."""
-    said = [sys.executable, "-c", "from jrr_core.cli import main; main()", "simulate", *EXCHANGES, "--json"]
-    with subprocess.Popen([*said, "--rate", "200"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdin is not None
-        found: Urls = {}
-        while (line := decode(child.stdout.readline()))["event"] != "ready":
-            found[line["exchange"]] = (line["ws_url"], line["rest_url"])
+    """Where simulated exchanges listen."""
+    with listening(*EXCHANGES) as found:
         yield found
-        child.stdin.close()
 
 
 @pytest.fixture(scope="module")
