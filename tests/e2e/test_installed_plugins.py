@@ -151,7 +151,8 @@ def test_what_is_collected_reaches_every_store_and_subscriber(site: Site, addres
         "--set", "subscribers.candleprinter.interval=1s", "--set", "subscribers.candleprinter.wait_s=0.2",
         "--set", "subscribers.lookout.percent=0.00001",
     ]  # fmt: skip
-    assert "store logbook: opens and can be written" in site.run(tmp_path, "jrr", "check", *settings[:2], *settings[6:])
+    checked = site.run(tmp_path, "jrr", "check", *settings[:2], *settings[6:])
+    assert re.search(r"^ok +store logbook +opens and can be written", checked, re.MULTILINE), checked
     said = site.run(tmp_path, "jrr", "run", *settings, "--for", "3s", "--no-progress")
     with closing(sqlite3.connect(tmp_path / "market.db")) as store:
         trades = store.execute(
