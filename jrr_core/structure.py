@@ -117,7 +117,7 @@ def _record(cls: type[Any], raw: object) -> Any:
 def _value(attribute: "attrs.Attribute[Any]", value: object) -> Any:
     secret = bool(attribute.metadata.get("secret"))
     if secret:
-        hide(str(value))
+        hide(value)
     try:
         return _CONVERTER.structure(value, attribute.type or Any)
     except _WrongError as wrong:
