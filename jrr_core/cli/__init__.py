@@ -32,6 +32,7 @@ _COMMANDS = {
     "spool": "Show or store what waits on disk for a store.",
     "digest": "Print a fingerprint of the stored rows.",
     "query": "Ask a store: trades, candles, books, what is missing.",
+    "export": "Write what is stored to files.",
     "simulate": "Serve a simulated exchange.",
 }
 

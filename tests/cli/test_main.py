@@ -31,6 +31,7 @@ COMMANDS = [
     "spool",
     "digest",
     "query",
+    "export",
     "simulate",
 ]
 
