@@ -260,7 +260,7 @@ def test_a_folder_that_cannot_be_made_is_told_and_events_wait_in_memory(
         await asyncio.sleep(0.1)
         assert at.drain.pending == 10
         (tmp_path / "spool").unlink()
-        await until(lambda: at.on_disk() == 10)
+        await until(lambda: at.on_disk() == 10 and "takes events again" in caplog.text)
         at.sink.away = False
         await at.finish()
         assert ids(at.sink) == list(range(10))

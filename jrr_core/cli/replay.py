@@ -1,13 +1,10 @@
 """`jrr replay`: recorded frames into a store."""
 
 import asyncio
-import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 from attrs import asdict, evolve
@@ -16,11 +13,14 @@ from ..builder import ManagerBuilder
 from ..capture import capture_files
 from ..config import Config
 from ..journal import set_up
+from ..observe.address import address_of
 from ..quarantine import Quarantine
 from ..replay import Replay, Sources, Window
 from .live import LiveLine, Rate
 from .moment import moments
 from .options import config_options, load_plugins, settings
+from .serve import serve
+from .signals import until_signalled
 from .summary import events_line, frames_line, sink_line, verdict
 from .tell import tell
 
@@ -32,7 +32,9 @@ from .tell import tell
 @click.option("--from", "since", metavar="TIME", help="Store what was received at this time and later.")
 @click.option("--to", "until", metavar="TIME", help="Store what was received before this time.")
 @click.option("--speed", type=click.FloatRange(0, min_open=True), metavar="N",
-              help="N times as fast as it was received; default: as fast as it can be read.")  # fmt: skip
+              help="N times as fast as it was received; default: as fast as it can be read; --serve: 1.")  # fmt: skip
+@click.option("--serve", "address", metavar="[HOST:]PORT",
+              help="Store nothing; answer WebSocket clients there as the exchange would.")  # fmt: skip
 @config_options
 def replay(
     captures: tuple[Path, ...],
@@ -40,6 +42,7 @@ def replay(
     since: str | None,
     until: str | None,
     speed: float | None,
+    address: str | None,
     config_file: Path | None,
     plugins: str | None,
     overrides: tuple[str, ...],
@@ -54,10 +57,15 @@ def replay(
     config = settings(config_file, plugins, overrides)
     set_up(config.log.format, config.log.level)
     files = capture_files(captures)
-    work = _replay(config, exchange, Window(*moments(since, until, time.time_ns())))
+    window = Window(*moments(since, until, time.time_ns()))
+    if address is not None:
+        where = address_of(address, "--serve")
+        serve(config, load_plugins(config), files, exchange, window, speed or 1.0, where)
+        return
+    work = _replay(config, exchange, window)
     live = LiveLine(sys.stderr) if sys.stderr is not None and sys.stderr.isatty() else None
     try:
-        asyncio.run(_run(work.run(files, exchange, speed, _ticker(live))))
+        asyncio.run(until_signalled(work.run(files, exchange, speed, _ticker(live))))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
@@ -77,19 +85,6 @@ def _replay(config: Config, exchange: str | None, window: Window) -> Replay:
     sinks = ManagerBuilder(plugins=loaded, config=evolve(config, exchanges={})).sinks()
     quarantine = Quarantine(Path(config.run.quarantine), config.run.quarantine_max_bytes)
     return Replay(sinks, sources, quarantine, window)
-
-
-async def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Work until done; SIGINT and SIGTERM end it with the sinks closed in order.
-
-    SIGINT is ignored by what a script starts in the background, unless it is handled here.
-    """
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError, RuntimeError):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    await work
 
 
 def _ticker(live: LiveLine | None) -> Callable[[Replay, float], None]:

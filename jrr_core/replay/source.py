@@ -52,12 +52,20 @@ class Sources:
         own: Any = plugins.parsers.get(exchange)
         if own is not None and exchange not in plugins.connectors:
             return Source(own)
+        connector, most = self._connector(plugins, exchange, captured)
+        numbering = getattr(connector, "trade_numbering", {})
+        return Source(connector.parser if own is None else own, connector.instruments, numbering, most)
+
+    def connector(self, exchange: str) -> Connector:
+        """Return the connector of an exchange; raises ConfigError where nothing installed has one."""
+        plugins = self._plugins if exchange in self._plugins.connectors else Plugins.load()
+        return self._connector(plugins, exchange, None)[0]
+
+    def _connector(self, plugins: Plugins, exchange: str, captured: Mapping[str, Any] | None) -> tuple[Connector, int]:
+        """Return a connector, and the size of the largest hole that a run asks for."""
         cls = plugins.connector(exchange)
         known = {field.name for field in fields(cls.Settings)}
         raw = {name: value for name, value in (captured or {}).items() if name in known}
         raw.update(self._config.exchanges.get(exchange, {}))
         settings: ExchangeSettings = structure(cls.Settings, raw, f"exchanges.{exchange}")
-        connector: Connector = cls(settings)
-        numbering = getattr(connector, "trade_numbering", {})
-        most = 0 if captured is None else settings.backfill_events
-        return Source(connector.parser if own is None else own, connector.instruments, numbering, most)
+        return cls(settings), 0 if captured is None else settings.backfill_events

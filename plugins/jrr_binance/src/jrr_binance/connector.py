@@ -11,12 +11,13 @@ from jrr_core.connector import ExchangeSettings, Limits, Numbering, Rate, Sessio
 from jrr_core.errors import ConfigError
 from jrr_core.frame import Frame, HttpGet, Send
 from jrr_core.instrument import Instrument
+from jrr_core.playback import Reception
 from jrr_core.setting import setting
 from jrr_core.subscription import Subscription
 from jrr_core.wanted_topics import WantedTopics
 from jrr_core.wire import encode
 
-from . import streams
+from . import playback, streams
 from .clock import server_time
 from .instruments import instruments
 from .parser import Parser
@@ -210,6 +211,14 @@ class _Connector:
     def server_time(self, frame: Frame) -> int:
         """Read the reply; raises ParseError."""
         return server_time(frame)
+
+    def topic_of(self, payload: str) -> str | None:
+        """Return what clients ask for to get a recorded frame; raises ParseError."""
+        return playback.topic_of(payload)
+
+    def reception(self, path: str, query: str) -> Reception | None:
+        """Return what receives a client of a served capture."""
+        return playback.reception(path, query)
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         """Return the one GET that lists all symbols."""

@@ -8,11 +8,13 @@ from attrs import define, validators
 from jrr_core.connector import ExchangeSettings, Keepalive, Numbering, SessionPlan
 from jrr_core.frame import Frame, HttpGet
 from jrr_core.instrument import Instrument
+from jrr_core.playback import Reception
 from jrr_core.setting import setting
 from jrr_core.subscription import Subscription
 from jrr_core.wanted_topics import WantedTopics, by_topic
 from jrr_core.wire import encode
 
+from . import playback
 from .clock import server_time
 from .instruments import read_instruments
 from .parser import KrakenParser
@@ -100,6 +102,14 @@ class KrakenConnector:
     def server_time(self, frame: Frame) -> int:
         """Read the reply; raises ParseError."""
         return server_time(frame)
+
+    def topic_of(self, payload: str) -> str | None:
+        """Return what clients ask for to get a recorded frame; raises ParseError."""
+        return playback.topic_of(payload)
+
+    def reception(self, path: str, query: str) -> Reception | None:
+        """Return what receives a client of a served capture."""
+        return playback.reception(path)
 
     def instrument_requests(self) -> Sequence[HttpGet]:
         """Return the one GET that lists all pairs."""
