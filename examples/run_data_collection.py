@@ -61,10 +61,13 @@ def main() -> None:
     for exchange in ("binance", "okx"):
         parser.add_argument(f"--{exchange}-ws", metavar="URL", help=f"WebSocket address of {exchange}")
         parser.add_argument(f"--{exchange}-rest", metavar="URL", help=f"REST address of {exchange}")
+    error: Exception | None = None
     try:
         asyncio.run(collect(parser.parse_args()))
     except* JrrError as wrong:
-        sys.exit(f"error: {wrong.exceptions[0]}")
+        error = wrong.exceptions[0]
+    if error is not None:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from .errors import ParseError
 
 # Thirty digits a side and a two-digit exponent hold every price and amount any exchange
 # prints, and keep a hostile "1e999999" from becoming a megabyte of zeros in a store.
-# Possessive throughout: no part can begin where another ends, so there is nothing to go back for.
-NUMBER = r"-?+[0-9]{1,30}+(?:\.[0-9]{1,30}+)?+(?:[eE][+-]?+[0-9]{1,2}+)?+"
+# Possessive: no part can begin where another ends, so there is nothing to go back for. Groups are not: until
+# Python 3.11.5 a possessive group that failed half-way kept what it had taken (python/cpython issue 106052).
+NUMBER = r"-?+[0-9]{1,30}+(?:\.[0-9]{1,30}+)?(?:[eE][+-]?+[0-9]{1,2}+)?"
 _number = re.compile(NUMBER).fullmatch
 
 

@@ -16,8 +16,8 @@ from .errors import ParseError
 from .exact import NUMBER
 
 _pair = rf'\["{NUMBER}","{NUMBER}"\]'
-_compact = re.compile(rf"\[(?:{_pair}(?:,{_pair})*+)?\]".encode()).fullmatch
-_joined = re.compile(rf"(?:{NUMBER},{NUMBER}(?:;{NUMBER},{NUMBER})*+)?").fullmatch
+_compact = re.compile(rf"\[(?:{_pair}(?:,{_pair})*)?\]".encode()).fullmatch
+_joined = re.compile(rf"(?:{NUMBER},{NUMBER}(?:;{NUMBER},{NUMBER})*)?").fullmatch
 _decode_rows = msgspec.json.Decoder(list[list[str]]).decode
 _decode_pairs = msgspec.json.Decoder(list[tuple[str, str]]).decode
 

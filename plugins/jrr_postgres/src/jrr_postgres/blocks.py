@@ -41,8 +41,8 @@ COLUMNS: Mapping[str, Mapping[str, tuple[Kind, int | None]]] = {
 """By relation, what a block holds: kind and `lag` (see `codec`) by column, the key first."""
 
 _ROWS_BITS = 32
-_canonical = re.compile(r"(?:-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+,)*+").fullmatch
-_negative_zero = re.compile(r"-0(?:\.0*+)?+,").search
+_canonical = re.compile(r"(?:-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?,)*").fullmatch
+_negative_zero = re.compile(r"-0(?:\.0*+)?,").search
 
 
 @define(frozen=True)
