@@ -104,7 +104,7 @@ class Playback:
         for number, item in enumerate(self._items(files), start=1):
             if number % 256 == 0:
                 await asyncio.sleep(0)
-            if self._window.over(item.ts) or (self._window.until or item.ts + 1) <= item.ts:
+            if self._window.over(item.ts):
                 break
             match item:
                 case Sent(_, session, _, url, tag) if tag is not None:

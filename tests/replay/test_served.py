@@ -189,6 +189,27 @@ def test_what_is_damaged_is_counted_and_the_rest_played(tmp_path: Path) -> None:
     assert asyncio.run(visited(path, visit)).counts.damaged == 1
 
 
+def test_a_client_that_does_not_read_is_cut_off_and_the_others_get_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jrr_core.replay.served._MOST_UNREAD_BYTES", 3_000_000)
+    long = "x" * 500_000
+    path = capture(tmp_path, begun("a"), *(frame("a", told(f"x{long}", n), n) for n in range(60)))
+
+    async def visit(where: str) -> None:
+        # Subscribing by message: the name is too long for an address.
+        async with (
+            connect(f"ws://{where}/stream", max_queue=1) as idle,
+            connect(f"ws://{where}/stream", max_size=None) as eager,
+        ):
+            for client in (idle, eager):
+                await client.send(ask([f"x{long}"]))
+                await client.recv()
+            assert len(await rest(eager)) == 60
+
+    assert asyncio.run(visited(path, visit, speed=100)).counts.cut_off == 1
+
+
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     path = capture(tmp_path, begun("a"), frame("a", told("x", 1), 0))
 
@@ -221,7 +242,7 @@ ADDRESSES = ("/stream", "/ws/v5/public", "/v5/public/spot", "/v5/public/linear",
 
 @pytest.mark.parametrize("exchange", SERVED)
 @given(text=requests | values.map(json.dumps) | st.text(max_size=30))
-def test_whatever_a_client_says_it_is_answered_and_no_frame_is_taken_for_another(exchange: str, text: str) -> None:
+def test_whatever_a_client_says_nothing_but_answers_comes_of_it(exchange: str, text: str) -> None:
     plays = connector(exchange)
     assert isinstance(plays, PlaysBack)
     receptions = [reception for path in ADDRESSES if (reception := plays.reception(path, "")) is not None]
