@@ -13,7 +13,7 @@ from attrs import define, evolve
 
 from ..config import duration_s
 from ..errors import ConfigError
-from ..export.export import FORMATS, SUFFIXES, Asked, Exported, Format, check_layout
+from ..export.export import FORMATS, SLACK_NS, SUFFIXES, Asked, Exported, Format, check_layout
 from ..export.export import export as export_file
 from ..export.kind import KINDS, Kind
 from ..export.place import DAY_NS, file_of
@@ -24,7 +24,6 @@ from .stored import check_exchange, find, query_store_of, streams
 from .tell import tell
 
 _MOST_GAPS = 10
-_SLACK_NS = 60 * 10**9
 
 
 @define(frozen=True)
@@ -94,13 +93,17 @@ def export(
                      exchange_name)  # fmt: skip
     store = query_store_of(settings(config_file, plugins, overrides))
     done = asyncio.run(_export(store, targets, wanted, output, overwrite))
-    incomplete = _tell(done)
+    incomplete = _tell([found for _, found in done])
+    for asked, found in done:
+        for begun, ended in found.uncollected(asked):
+            tell(f"{found.path.name}: nothing was collected {shown(begun)} to {shown(ended)}")
+            incomplete = True
     sys.exit(1 if incomplete and require_complete else 0)
 
 
 async def _export(
     store: QueryStore, targets: Sequence[str], wanted: _Wanted, output: Path | None, overwrite: bool
-) -> list[Exported]:
+) -> list[tuple[Asked, Exported]]:
     ranges = await store.coverage()
     symbols = [symbol for target in targets for symbol in await _symbols(store, target, wanted)]
     files = list(_files(list(dict.fromkeys(symbols)), wanted, output, ranges))
@@ -123,7 +126,7 @@ async def _export(
                     reached += step * 10**9
                     bar.update(step)
 
-            done.append(await export_file(store, wanted.kind, asked, path, ranges, progress, overwrite))
+            done.append((asked, await export_file(store, wanted.kind, asked, path, ranges, progress, overwrite)))
             progress(asked.ts_to)
     return done
 
@@ -159,8 +162,8 @@ def _files(
         if not own and wanted.since is None:
             continue
         # Coverage is dated by receipt, events by the exchange: a little before, and a little behind.
-        begin = min(r.ts_from for r in own) - _SLACK_NS if wanted.since is None else wanted.since
-        end = min(now, max([r.ts_to for r in own], default=now) + _SLACK_NS) if wanted.until is None else wanted.until
+        begin = min(r.ts_from for r in own) - SLACK_NS if wanted.since is None else wanted.since
+        end = min(now, max([r.ts_to for r in own], default=now) + SLACK_NS) if wanted.until is None else wanted.until
         asked = Asked(wanted.kind.name, wanted.format, exchange, symbol, begin, end, wanted.interval, wanted.depth,
                       wanted.every_ns, wanted.called)  # fmt: skip
         if single:

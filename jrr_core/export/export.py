@@ -21,6 +21,8 @@ Format = Literal["csv", "parquet", "tardis-csv"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "tardis-csv")
 SUFFIXES: Mapping[Format, str] = {"csv": "csv", "parquet": "parquet", "tardis-csv": "csv"}
 _FORM = 1
+SLACK_NS = 60 * 10**9
+"""Coverage is dated by receipt, events by the exchange: so far apart the two may be."""
 
 Progress = Callable[[int], None]
 
@@ -56,10 +58,15 @@ class Exported:
     gaps: list[dict[str, Any]] = field(factory=list)
     skipped: bool = False
 
-    @property
-    def whole(self) -> bool:
-        """Whether nothing of its time is known or suspected to be missing."""
-        return not self.gaps and not self.left_out
+    def uncollected(self, asked: "Asked") -> list[tuple[int, int]]:
+        """Return the spans of the asked time that are neither complete nor a gap: nobody collected then."""
+        known = _joined([*self.complete, *((gap["from"], gap["to"]) for gap in self.gaps)])
+        found, reached = [], asked.ts_from
+        for since, until in [*known, (asked.ts_to, asked.ts_to)]:
+            if since - reached > SLACK_NS:
+                found.append((reached, since))
+            reached = max(reached, until)
+        return found
 
 
 def check_layout(kind: Kind, asked_format: Format, depth: int | None) -> None:

@@ -25,7 +25,7 @@ from jrr_sqlite import StorageConfig as SqliteConfig
 
 from jrr_core.cli import main
 from jrr_core.events import BookDelta, BookSnapshot, Candle, Connected, Disconnected, Gap, Message, Trade
-from jrr_core.export.export import beside
+from jrr_core.export.export import Asked, Exported, beside
 from jrr_core.levels import Levels
 
 DAY = 86_400 * 10**9
@@ -268,3 +268,11 @@ def test_a_killed_export_leaves_no_file_that_looks_whole(tmp_path: Path, monkeyp
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     assert len(Path("out.csv").read_text().splitlines()) == 60_001
     assert not list(tmp_path.glob(".out.csv*"))
+
+
+def test_time_in_which_nobody_collected_is_neither_complete_nor_a_gap() -> None:
+    asked = Asked("trades", "csv", "x", "BTC", 0, 1000 * 10**9)
+    gap = {"from": 300 * 10**9, "to": 400 * 10**9, "reason": "lost", "missing": 1}
+    found = Exported(Path("x"), 1, 0, [(200 * 10**9, 300 * 10**9), (410 * 10**9, 950 * 10**9)], [gap])
+    assert found.uncollected(asked) == [(0, 200 * 10**9)]
+    assert Exported(Path("x"), 0, 0).uncollected(asked) == [(0, 1000 * 10**9)]
