@@ -94,6 +94,7 @@ class Trade(Message):
     id_space: str | None = None
 
     type: ClassVar[str] = "trade"
+    channel: ClassVar[str] = "trade"
     KEY: ClassVar[tuple[str, ...]] = ("trade_id", "id_space")
 
 
@@ -108,6 +109,7 @@ class Quote(Message):
     sequence: int | None
 
     type: ClassVar[str] = "quote"
+    channel: ClassVar[str] = "quote"
     KEY: ClassVar[tuple[str, ...]] = ("sequence",)
 
     def key(self) -> tuple[Any, ...]:
@@ -156,12 +158,8 @@ class BookDelta(Message):
     previous_sequence: int | None
 
     type: ClassVar[str] = "book_delta"
+    channel: ClassVar[str] = "book"
     KEY: ClassVar[tuple[str, ...]] = ("sequence",)
-
-    @property
-    def channel(self) -> str:
-        """Deltas belong to the `book` channel."""
-        return "book"
 
 
 @define(weakref_slot=False)
@@ -203,6 +201,7 @@ class FundingRate(Message):
     predicted: bool
 
     type: ClassVar[str] = "funding"
+    channel: ClassVar[str] = "funding"
     KEY: ClassVar[tuple[str, ...]] = ("next_funding_time", "ts_event", "predicted")
 
 
@@ -214,6 +213,7 @@ class MarkPrice(Message):
     index_price: Decimal | None
 
     type: ClassVar[str] = "mark_price"
+    channel: ClassVar[str] = "mark_price"
     KEY: ClassVar[tuple[str, ...]] = ("ts_event",)
 
 
@@ -225,6 +225,7 @@ class OpenInterest(Message):
     value: Decimal | None
 
     type: ClassVar[str] = "open_interest"
+    channel: ClassVar[str] = "open_interest"
     KEY: ClassVar[tuple[str, ...]] = ("ts_event",)
 
 
@@ -238,6 +239,7 @@ class Liquidation(Message):
     order_id: str | None
 
     type: ClassVar[str] = "liquidation"
+    channel: ClassVar[str] = "liquidation"
     KEY: ClassVar[tuple[str, ...]] = ("ts_event", "side", "price", "amount")
 
 

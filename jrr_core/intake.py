@@ -64,14 +64,26 @@ class Intake:
 
     def take(self, frame: Frame) -> bool:
         """Parse a frame, publish what it means and hand on what the parser asks; return whether it meant anything."""
-        if self._desk.tape is not None:
-            self._desk.tape.frame(self.name, frame)
-        meant = self._read(frame)
-        if self.parser.requests:
+        desk, parser, answer = self._desk, self.parser, frame.tag is not None
+        if desk.tape is not None:
+            desk.tape.frame(self.name, frame)
+        desk.counters.frames += 1
+        if not answer:
+            self.last_recv_ns = frame.ts_recv
+        try:
+            events = parser.receive(frame) if desk.counters.frames % _INSPECTED != 1 else self._inspected(frame)
+            sort = self._sort_answer if answer else self._sort
+            sorted_out = sort(events, frame.ts_recv) if events else events
+        except Exception as error:
+            self._reject(frame, error)
+            events = ()
+        else:
+            self._publish(events, sorted_out, frame)
+        if parser.requests:
             self._carry_out()
-        if frame.tag is not None:
+        if answer:
             self._look(frame.ts_recv)
-        return meant
+        return bool(events)
 
     def look(self, now_ns: int) -> None:
         """Publish what has been held long enough, and ask for what is missing."""
@@ -157,21 +169,12 @@ class Intake:
     def _absent(self, absent: Absent) -> None:
         self._desk.publish(self._desk.continuity.absent(absent, self.last_recv_ns, self.name))
 
-    def _read(self, frame: Frame) -> bool:
-        """Parse a frame and publish what it means; return whether it meant anything."""
+    def _publish(self, events: Sequence[Message], sorted_out: Sequence[Message], frame: Frame) -> None:
+        """Count a frame by what it meant, and publish what came of it."""
         desk = self._desk
-        desk.counters.frames += 1
-        if frame.tag is None:
-            self.last_recv_ns = frame.ts_recv
-        try:
-            events = self._inspected(frame) if desk.counters.frames % _INSPECTED == 1 else self.parser.receive(frame)
-            sorted_out = self._sort(events, frame) if events else events
-        except Exception as error:
-            self._reject(frame, error)
-            return False
         if not events:
             desk.counters.control += 1
-            return False
+            return
         desk.counters.parsed += 1
         if frame.tag is None:
             self._latest = latest = events[-1]
@@ -181,7 +184,6 @@ class Intake:
             desk.emit(events)
         elif sorted_out:
             desk.publish(sorted_out)
-        return True
 
     def _inspected(self, frame: Frame) -> Sequence[Message]:
         """Parse a frame and look whether the exchange sends more than its parser knows."""
@@ -247,36 +249,47 @@ class Intake:
                    f"{desk.exchange}: a frame was not understood and is kept in quarantine: {reason}",
                    exchange=desk.exchange, session=self.name, reason=reason)  # fmt: skip
 
-    def _sort(self, events: Sequence[Message], frame: Frame) -> Sequence[Message]:
+    def _sort(self, events: Sequence[Message], ts_recv: int) -> Sequence[Message]:
         """Count each event with its stream and lay it on its track; return the very same where all may go as it is."""
-        live, ts_recv, answered = self.live, frame.ts_recv, frame.tag is not None
-        sorted_out: list[Message] | None = [] if answered else None
+        live, name = self.live, self.name
+        sorted_out: list[Message] | None = None
         for at, event in enumerate(events):
-            word = isinstance(event, StreamEvent)
-            stream = live.get((event.channel, event.symbol))
-            past = answered and isinstance(event, _PAST) and self._numbered(event)
-            if stream is None:
-                stream = self._found(event, ts_recv, word or past)
-            if stream is not None and not word:
-                if not stream.count:
-                    stream.first_ns = ts_recv
-                stream.count += 1
-                if not past:
-                    stream.last_ns = ts_recv
-                    stream.latest = event
-            track = None if stream is None else stream.track
-            told = None if track is None else track.take(event, self.name, past)
+            word, told = isinstance(event, StreamEvent), None
+            stream = live.get((event.channel, event.symbol)) or self._found(event, ts_recv, word)
+            if stream is not None:
+                if not word:
+                    stream.came(event, ts_recv)
+                if stream.track is not None:
+                    told = stream.track.take(event, name, False)
             if word:
-                event.session = self.name  # type: ignore[attr-defined]
+                event.session = name  # type: ignore[attr-defined]
             if sorted_out is None and (word or told is not None):
                 sorted_out = list(events[:at])
             if sorted_out is not None:
                 sorted_out += (event,) if told is None else told
-        if answered and sorted_out is not None:
-            for stream in live.values():
-                if stream.track is not None:
-                    sorted_out += stream.track.settle(ts_recv, self.name)
         return events if sorted_out is None else sorted_out
+
+    def _sort_answer(self, events: Sequence[Message], ts_recv: int) -> Sequence[Message]:
+        """Do as `_sort` for what came in answer to a request: what of it is missing, and that it is there now."""
+        sorted_out: list[Message] = []
+        for event in events:
+            word, told = isinstance(event, StreamEvent), None
+            past = isinstance(event, _PAST) and self._numbered(event)
+            stream = self.live.get((event.channel, event.symbol)) or self._found(event, ts_recv, word or past)
+            if stream is not None:
+                if past:
+                    stream.fetched(ts_recv)
+                elif not word:
+                    stream.came(event, ts_recv)
+                if stream.track is not None:
+                    told = stream.track.take(event, self.name, past)
+            if word:
+                event.session = self.name  # type: ignore[attr-defined]
+            sorted_out += (event,) if told is None else told
+        for stream in self.live.values():
+            if stream.track is not None:
+                sorted_out += stream.track.settle(ts_recv, self.name)
+        return sorted_out
 
     def _numbered(self, event: Message) -> bool:
         """Whether core asks for what is missing of the event's stream; else answers are all it lives by."""

@@ -6,7 +6,7 @@ them later cannot fail.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import overload
 
@@ -15,10 +15,28 @@ import msgspec
 from .errors import ParseError
 from .exact import NUMBER
 
-_pair = rf'\["{NUMBER}","{NUMBER}"\]'
-_compact = re.compile(rf"\[(?:{_pair}(?:,{_pair})*)?\]".encode()).fullmatch
+
+class _Row(msgspec.Struct, array_like=True, gc=False):
+    """The columns kept of a row; others behind them are left out."""
+
+    price: str
+    amount: str
+
+
+def _rows_of(number: str, more: str = "") -> Callable[[bytes], object]:
+    """Return what tells a compact JSON array of rows: two numbers, and `more` behind them."""
+    row = rf'\["{number}","{number}"{more}\]'
+    return re.compile(rf"\[(?:{row}(?:,{row})*)?\]".encode()).fullmatch
+
+
+_MORE = r'(?:,"[ !#-\[\]-~]*+")*'
+# What most numbers look like is told in half the time, and fails at the first that does not.
+_DOTTED = r"[0-9]{1,30}+\.[0-9]{1,30}+"
+_dotted, _compact = _rows_of(_DOTTED), _rows_of(NUMBER)
+_wide_dotted, _wide = _rows_of(_DOTTED, _MORE), _rows_of(NUMBER, _MORE)
 _joined = re.compile(rf"(?:{NUMBER},{NUMBER}(?:;{NUMBER},{NUMBER})*)?").fullmatch
-_decode_rows = msgspec.json.Decoder(list[list[str]]).decode
+_decode_lists = msgspec.json.Decoder(list[list[str]]).decode
+_decode_rows = msgspec.json.Decoder(list[_Row]).decode
 _decode_pairs = msgspec.json.Decoder(list[tuple[str, str]]).decode
 
 
@@ -29,7 +47,7 @@ class Levels(Sequence[tuple[str, str]]):
     (contracts on swaps and futures).
     """
 
-    __slots__ = ("_json", "_pairs")
+    __slots__ = ("_json", "_pairs", "_wide")
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         """Take (price, amount) texts; raises ParseError if one is not a decimal number."""
@@ -43,6 +61,7 @@ class Levels(Sequence[tuple[str, str]]):
             raise ParseError(f"a price level is not a pair of decimal numbers: {str(kept)[:120]}")
         self._pairs: tuple[tuple[str, str], ...] | None = kept
         self._json: str | None = None
+        self._wide: bytes | None = None
 
     @classmethod
     def from_rows(cls, rows: Iterable[Sequence[str]]) -> "Levels":
@@ -58,21 +77,24 @@ class Levels(Sequence[tuple[str, str]]):
     @classmethod
     def from_json(cls, raw: bytes) -> "Levels":
         """Take a JSON array of rows as it stands in the frame; raises ParseError if it is not one."""
-        if _compact(raw) is None:
-            try:
-                rows = _decode_rows(raw)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise ParseError(f"price levels are not rows of text: {error}") from None
-            return cls.from_rows(rows)
         self = cls.__new__(cls)
-        self._pairs = None
-        self._json = raw.decode("ascii")
-        return self
+        self._pairs = self._json = self._wide = None
+        if _dotted(raw) or _compact(raw):
+            self._json = raw.decode("ascii")
+            return self
+        if _wide_dotted(raw) or _wide(raw):
+            self._wide = raw
+            return self
+        try:
+            rows = _decode_lists(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ParseError(f"price levels are not rows of text: {error}") from None
+        return cls.from_rows(rows)
 
     def json(self) -> str:
         """Return the levels as compact JSON text: `[["61837.63","3.788"],...]`."""
         if self._json is None:
-            self._json = msgspec.json.encode(self._pairs).decode()
+            self._json = msgspec.json.encode(self._pairs if self._wide is None else _decode_rows(self._wide)).decode()
         return self._json
 
     def decimals(self) -> list[tuple[Decimal, Decimal]]:
@@ -84,7 +106,9 @@ class Levels(Sequence[tuple[str, str]]):
         return [(float(price), float(amount)) for price, amount in self._read()]
 
     def _read(self) -> tuple[tuple[str, str], ...]:
-        if self._pairs is None:
+        if self._pairs is None and self._wide is not None:
+            self._pairs = tuple([(row.price, row.amount) for row in _decode_rows(self._wide)])
+        elif self._pairs is None:
             self._pairs = tuple(_decode_pairs(self._json or "[]"))
         return self._pairs
 

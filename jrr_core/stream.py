@@ -44,6 +44,20 @@ class Stream:
     _longest_ns: int = 0
     _seen_ns: int = 0
 
+    def came(self, event: Message, ts_recv: int) -> None:
+        """Count an event that has just been made."""
+        if not self.count:
+            self.first_ns = ts_recv
+        self.count += 1
+        self.last_ns = ts_recv
+        self.latest = event
+
+    def fetched(self, ts_recv: int) -> None:
+        """Count an event of the past, which says nothing about the stream being alive."""
+        if not self.count:
+            self.first_ns = ts_recv
+        self.count += 1
+
     @property
     def state(self) -> Literal["live", "waiting", "quiet", "silent", "away"]:
         """Whether it delivers.

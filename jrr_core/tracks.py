@@ -55,15 +55,18 @@ class Trades(Track):
         """Take a trade, or what a parser says of the stream."""
         if not isinstance(event, Trade):
             return None
-        if event.id_space not in self._numbering:
+        space = event.id_space
+        if space not in self._numbering:
             return self._others.take(event, session, answered)
-        covered = self._covered(event)
-        if covered is None:
+        try:
+            last = int(event.trade_id)
+        except ValueError:
             return None
-        numbered = self._numbered.get(event.id_space) or self._of(event.id_space)
+        first = last - event.count + 1 if space in self._fills else last
+        numbered = self._numbered.get(space) or self._of(space)
         if answered:
-            return None if numbered.refill(*covered) else ()
-        return numbered.take(event, *covered, session)
+            return None if numbered.refill(first, last) else ()
+        return numbered.take(event, first, last, session)
 
     def settle(self, ts_recv: int, session: str) -> list[Message]:
         """Return what answers have filled since the last call."""
@@ -106,14 +109,6 @@ class Trades(Track):
 
     def _of(self, space: str | None) -> Numbered:
         return self._numbered.setdefault(space, Numbered(self._name, space))
-
-    def _covered(self, trade: Trade) -> tuple[int, int] | None:
-        """Return the ids a trade stands for; None where its id is no number."""
-        try:
-            last = int(trade.trade_id)
-        except ValueError:
-            return None
-        return (last - trade.count + 1 if trade.id_space in self._fills else last), last
 
 
 class Candles(Track):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 
-import attrs
 import msgspec
 from hypothesis import strategies as st
 
@@ -66,13 +65,13 @@ def noise(frame: Frame, random: Random) -> Frame:
             payload = _text(random, _MOST_BYTES)
         case _:
             payload = msgspec.json.encode(_value(random))
-    return attrs.evolve(frame, payload=payload, status=status)
+    return msgspec.structs.replace(frame, payload=payload, status=status)
 
 
 def cut(frame: Frame, random: Random) -> Frame:
     """Return the frame cut anywhere."""
     raw = _bytes(frame)
-    return attrs.evolve(frame, payload=raw[: random.randrange(max(1, len(raw)))])
+    return msgspec.structs.replace(frame, payload=raw[: random.randrange(max(1, len(raw)))])
 
 
 def flip(frame: Frame, random: Random) -> Frame:
@@ -82,7 +81,7 @@ def flip(frame: Frame, random: Random) -> Frame:
         return frame
     for _ in range(random.randint(1, 3)):
         changed[random.randrange(len(changed))] ^= 1 << random.randrange(8)
-    return attrs.evolve(frame, payload=bytes(changed))
+    return msgspec.structs.replace(frame, payload=bytes(changed))
 
 
 def replace_value(frame: Frame, random: Random) -> Frame:
@@ -93,7 +92,7 @@ def replace_value(frame: Frame, random: Random) -> Frame:
         return cut(frame, random)
     places = list(_places(whole))
     if not places or random.random() < 1 / (1 + len(places)):
-        return attrs.evolve(frame, payload=msgspec.json.encode(_value(random)))
+        return msgspec.structs.replace(frame, payload=msgspec.json.encode(_value(random)))
     holder, key = random.choice(places)
     value = holder[key]
     # A value of the same kind passes a typed decode; half of the frames try what is checked behind it.
@@ -106,7 +105,7 @@ def replace_value(frame: Frame, random: Random) -> Frame:
         del holder[key]
     else:
         holder[key] = _value(random)
-    return attrs.evolve(frame, payload=msgspec.json.encode(whole))
+    return msgspec.structs.replace(frame, payload=msgspec.json.encode(whole))
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -160,7 +159,7 @@ def outgrown(frame: Frame) -> Iterator[Frame]:
         value = holder[key]
         if type(value) is int:
             holder[key] = 2**63
-            yield attrs.evolve(frame, payload=msgspec.json.encode(whole))
+            yield msgspec.structs.replace(frame, payload=msgspec.json.encode(whole))
             holder[key] = value
 
 
@@ -176,7 +175,7 @@ def monstrous(frame: Frame, random: Random) -> Iterator[Frame]:
         value, holder[key] = holder[key], _HERE
         payload = msgspec.json.encode(whole).replace(msgspec.json.encode(_HERE), monster)
         holder[key] = value
-        yield attrs.evolve(frame, payload=payload)
+        yield msgspec.structs.replace(frame, payload=payload)
 
 
 def _bytes(frame: Frame) -> bytes:

@@ -18,6 +18,7 @@ from random import Random
 from typing import ClassVar
 
 import attrs
+import msgspec
 import pytest
 from hypothesis import given, settings
 
@@ -77,7 +78,7 @@ class ParserSuite(BookSuite):
             text, raw = self.make_parser(), self.make_parser()
             for frame in frames:
                 rule = "A payload means the same as str and as bytes."
-                other = attrs.evolve(frame, payload=_swapped(frame.payload))
+                other = msgspec.structs.replace(frame, payload=_swapped(frame.payload))
                 one, two = read(text, frame), read(raw, other)
                 assert one == two, broken("deterministic", rule, f"{one} and {two}")
 
@@ -89,7 +90,11 @@ class ParserSuite(BookSuite):
                     continue
                 replies += 1
                 parser = self._after(frames[:at])
-                found = [event for event in read(parser, attrs.evolve(frame, status=404)) if event.type != Gap.type]
+                found = [
+                    event
+                    for event in read(parser, msgspec.structs.replace(frame, status=404))
+                    if event.type != Gap.type
+                ]
                 rule = "A reply whose status is not 200 gives no events, whatever its body says."
                 assert not found, broken("refused-replies", rule, found)
         if not replies:

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any, ClassVar
 
 import attrs
+import msgspec
 
 from jrr_core import wire
 from jrr_core.connector import ExchangeSettings, Limits, Rate, SessionPlan
@@ -339,7 +340,7 @@ class LeaksErrors(HarbourConnector):
 
     def instruments(self, frame: Frame) -> Sequence[Instrument]:
         found: Any = wire.decode(frame.payload)
-        return super().instruments(attrs.evolve(frame, payload=wire.encode([found[0]])))
+        return super().instruments(msgspec.structs.replace(frame, payload=wire.encode([found[0]])))
 
 
 class FloatSteps(HarbourConnector):

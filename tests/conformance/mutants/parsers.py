@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 import attrs
+import msgspec
 
 from jrr_core.errors import ParseError
 from jrr_core.events import Candle, Message, Quote, Trade
@@ -367,7 +368,7 @@ class ReadsRefusals(HarbourParser):
     rule = "refused-replies"
 
     def receive(self, frame: Frame) -> Sequence[Message]:
-        return super().receive(attrs.evolve(frame, status=200))
+        return super().receive(msgspec.structs.replace(frame, status=200))
 
 
 class ImpatientRefill(HarbourParser):

@@ -23,7 +23,7 @@ from jrr_core.events import (
 )
 from jrr_core.exact import decimal, optional_decimal
 from jrr_core.levels import Levels
-from jrr_core.wire import Struct, decoder
+from jrr_core.wire import Raw, Struct, decoder
 
 from .products import EXCHANGE
 
@@ -66,9 +66,9 @@ class Level(Struct, array_like=True):
     amount: str
 
 
-def levels(rows: list[Level]) -> Levels:
+def levels(rows: Raw) -> Levels:
     """Return price levels as they stand; raises ParseError if a number is not one."""
-    return Levels([(row.price, row.amount) for row in rows])
+    return Levels.from_json(bytes(rows))
 
 
 class TradeRow(Struct, rename="camel"):
@@ -125,9 +125,20 @@ def _fills(row: TradeRow) -> int:
     return count
 
 
-class _TopRow(Struct, rename="camel"):
+class _BestRow(Struct, rename="camel"):
     asks: list[Level]
     bids: list[Level]
+    ts: str | None = None
+    seq_id: int | None = None
+
+
+class _BestPush(Struct):
+    data: list[_BestRow]
+
+
+class _TopRow(Struct, rename="camel"):
+    asks: Raw
+    bids: Raw
     ts: str | None = None
     seq_id: int | None = None
 
@@ -136,6 +147,7 @@ class _TopPush(Struct):
     data: list[_TopRow]
 
 
+_best_push = decoder(_BestPush, ("arg", "instId", "instType"))
 _top_push = decoder(_TopPush, ("arg", "instId", "instType"))
 
 
@@ -163,7 +175,7 @@ def quotes(symbol: str, payload: Payload, ts_recv: int) -> list[Quote]:
             *_best(row.asks),
             _optional_sequence(row.seq_id),
         )
-        for row in _top_push(payload).data
+        for row in _best_push(payload).data
     ]
 
 
