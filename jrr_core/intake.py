@@ -36,8 +36,8 @@ class Intake:
     """One connection's way in.
 
     `live` are the streams it has delivered, by (channel, symbol); `begun` is
-    whether any have been asked for;
-    `last_recv_ns` is when its last frame came, answers to requests aside.
+    whether any have been asked for. `frames` came by its socket, `meant` of
+    them meant something; `last_recv_ns` is when the last of them came.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Intake:
         """
         self.name = name
         self.live: dict[tuple[str, str], Stream] = {}
-        self.last_recv_ns = 0
+        self.frames = self.meant = self.last_recv_ns = 0
         self.parser = parser
         self._ask = ask
         self._latest: Message | None = None
@@ -62,28 +62,63 @@ class Intake:
         """Whether its parser can take on further streams."""
         return isinstance(self.parser, Extending)
 
-    def take(self, frame: Frame) -> bool:
-        """Parse a frame, publish what it means and hand on what the parser asks; return whether it meant anything."""
-        desk, parser, answer = self._desk, self.parser, frame.tag is not None
+    def take(self, frame: Frame) -> None:
+        """Parse a frame, publish what it means and hand on what the parser asks."""
+        if frame.tag is not None:
+            self._answer(frame)
+            return
+        desk, ts_recv = self._desk, frame.ts_recv
+        counters = desk.counters
+        if desk.tape is not None:
+            desk.tape.frame(self.name, frame)
+        counters.frames += 1
+        self.frames += 1
+        self.last_recv_ns = ts_recv
+        try:
+            events = self.parser.receive(frame) if counters.frames % _INSPECTED != 1 else self._inspected(frame)
+            sorted_out = self._sort(events, ts_recv) if events else events
+        except Exception as error:
+            self._reject(frame, error)
+        else:
+            if events:
+                counters.parsed += 1
+                self.meant += 1
+                self._latest = events[-1]
+                if not counters.parsed % _SAMPLED:
+                    self._sample(events[-1], ts_recv)
+                if sorted_out is events:
+                    desk.emit(events)
+                else:
+                    desk.publish(sorted_out)
+            else:
+                counters.control += 1
+        if self.parser.requests:
+            self._carry_out()
+
+    def _answer(self, frame: Frame) -> None:
+        """Do as `take` with the reply to a request."""
+        desk = self._desk
         if desk.tape is not None:
             desk.tape.frame(self.name, frame)
         desk.counters.frames += 1
-        if not answer:
-            self.last_recv_ns = frame.ts_recv
+        inspected = desk.counters.frames % _INSPECTED == 1
         try:
-            events = parser.receive(frame) if desk.counters.frames % _INSPECTED != 1 else self._inspected(frame)
-            sort = self._sort_answer if answer else self._sort
-            sorted_out = sort(events, frame.ts_recv) if events else events
+            events = self._inspected(frame) if inspected else self.parser.receive(frame)
+            sorted_out = self._sort_answer(events, frame.ts_recv) if events else events
         except Exception as error:
             self._reject(frame, error)
-            events = ()
         else:
-            self._publish(events, sorted_out, frame)
-        if parser.requests:
+            desk.counters.parsed += bool(events)
+            desk.counters.control += not events
+            desk.publish(sorted_out)
+        if self.parser.requests:
             self._carry_out()
-        if answer:
-            self._look(frame.ts_recv)
-        return bool(events)
+        self._look(frame.ts_recv)
+
+    def _sample(self, event: Message, ts_recv: int) -> None:
+        """Note how long the event was on its way, for the many that are not looked at."""
+        if event.ts_event is not None:
+            self._desk.transit.add(ts_recv - event.ts_event, _SAMPLED)
 
     def look(self, now_ns: int) -> None:
         """Publish what has been held long enough, and ask for what is missing."""
@@ -169,22 +204,6 @@ class Intake:
     def _absent(self, absent: Absent) -> None:
         self._desk.publish(self._desk.continuity.absent(absent, self.last_recv_ns, self.name))
 
-    def _publish(self, events: Sequence[Message], sorted_out: Sequence[Message], frame: Frame) -> None:
-        """Count a frame by what it meant, and publish what came of it."""
-        desk = self._desk
-        if not events:
-            desk.counters.control += 1
-            return
-        desk.counters.parsed += 1
-        if frame.tag is None:
-            self._latest = latest = events[-1]
-            if not desk.counters.parsed % _SAMPLED and latest.ts_event is not None:
-                desk.transit.add(frame.ts_recv - latest.ts_event, _SAMPLED)
-        if sorted_out is events:
-            desk.emit(events)
-        elif sorted_out:
-            desk.publish(sorted_out)
-
     def _inspected(self, frame: Frame) -> Sequence[Message]:
         """Parse a frame and look whether the exchange sends more than its parser knows."""
         with inspecting() as found:
@@ -257,10 +276,11 @@ class Intake:
             word, told = isinstance(event, StreamEvent), None
             stream = live.get((event.channel, event.symbol)) or self._found(event, ts_recv, word)
             if stream is not None:
+                track = stream.track
                 if not word:
                     stream.came(event, ts_recv)
-                if stream.track is not None:
-                    told = stream.track.take(event, name, False)
+                if track is not None:
+                    told = track.take(event, name, False)
             if word:
                 event.session = name  # type: ignore[attr-defined]
             if sorted_out is None and (word or told is not None):

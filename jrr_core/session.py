@@ -84,12 +84,7 @@ class Session:
 
     def feed(self, payload: str | bytes, ts_recv: int) -> None:
         """Take one payload as received at `ts_recv` (int ns): parse, publish, note what the parser asks for."""
-        self._take(Frame(self.plan.exchange, payload, ts_recv))
-
-    def _take(self, frame: Frame) -> None:
-        self._vigil.frames += 1
-        if self._intake.take(frame) and frame.tag is None:
-            self._vigil.last_data = time.monotonic()
+        self._intake.take(Frame(self.plan.exchange, payload, ts_recv))
 
     def _do(self, request: Request) -> None:
         match request:
@@ -135,7 +130,7 @@ class Session:
             say_seldom(logging.ERROR, "request_failed", f"{self.plan.exchange}:{request.tag}",
                        f"{self.plan.exchange}: {error}", exchange=self.plan.exchange, tag=request.tag)  # fmt: skip
         else:
-            self._take(frame)
+            self._intake.take(frame)
 
     def subscribe(self, wanted: Sequence[Subscription]) -> None:
         """Ask the exchange for these streams."""
@@ -191,12 +186,9 @@ class Session:
         return reason or self.end_reason
 
     async def _receive(self, socket: OpenSocket) -> None:
-        receive, take, exchange, now_ns = socket.receive, self._take, self.plan.exchange, time.time_ns
-        vigil = self._vigil
+        receive, feed, now_ns = socket.receive, self.feed, time.time_ns
         while True:
-            payload = await receive()
-            vigil.last_sign = time.monotonic()
-            take(Frame(exchange, payload, now_ns()))
+            feed(await receive(), now_ns())
 
     async def _send(self, socket: OpenSocket) -> None:
         spacing = Spacing(self._around.messages)
@@ -235,6 +227,7 @@ class Session:
 
     def _judge(self, now: float) -> None:
         """Raise SessionOver for a connection that is dead though its socket is open."""
+        self._vigil.saw(self._intake.frames, self._intake.meant, now)
         unanswered = self._vigil.never_answered(now)
         if unanswered:
             say(logging.ERROR, "subscription_unanswered",

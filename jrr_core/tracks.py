@@ -56,14 +56,15 @@ class Trades(Track):
         if not isinstance(event, Trade):
             return None
         space = event.id_space
-        if space not in self._numbering:
+        numbered = self._numbered.get(space)
+        if numbered is None and space not in self._numbering:
             return self._others.take(event, session, answered)
         try:
             last = int(event.trade_id)
         except ValueError:
             return None
-        first = last - event.count + 1 if space in self._fills else last
-        numbered = self._numbered.get(space) or self._of(space)
+        first = last - event.count + 1 if self._fills and space in self._fills else last
+        numbered = numbered or self._of(space)
         if answered:
             return None if numbered.refill(first, last) else ()
         return numbered.take(event, first, last, session)

@@ -15,13 +15,14 @@ _HABIT_FRAMES = 100
 class Vigil:
     """Signs of life, data, and answers still due on one connection.
 
-    `last_sign` is when anything at all came, a pong included; `last_data`
-    when a frame that meant something did.
+    `last_sign` is when anything at all was seen to have come, a pong
+    included; `last_data` when a frame that meant something was.
     """
 
     __slots__ = (
         "_ack_timeout_s",
         "_due",
+        "_meant",
         "_refused_unnamed",
         "_stale_s",
         "_started",
@@ -37,7 +38,14 @@ class Vigil:
         self._ack_timeout_s = ack_timeout_s
         self._due: dict[str, tuple[float, str]] = {}
         self._refused_unnamed = False
-        self.frames = 0
+        self.frames = self._meant = 0
+
+    def saw(self, frames: int, meant: int, now: float) -> None:
+        """Note how many frames have come until now, and how many of them meant something."""
+        if frames != self.frames:
+            self.frames, self.last_sign = frames, now
+        if meant != self._meant:
+            self._meant, self.last_data = meant, now
 
     def expect(self, keys: Sequence[str], text: str, now: float) -> None:
         """Note that `text` was sent and each of `keys` must be answered for."""

@@ -3,7 +3,7 @@
 Decoding failures become ParseError, so a parser's typed decode is also its check.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -17,15 +17,19 @@ __all__ = ["Meta", "Raw", "Struct", "decode", "decoder", "encode", "inspecting"]
 T = TypeVar("T")
 
 
-def decoder(shape: type[T], ignored: Collection[str] | None = None) -> Callable[[bytes | str | Raw], T]:
+Ignored = Collection[str] | Mapping[type, Collection[str]]
+
+
+def decoder(shape: type[T], ignored: Ignored | None = None) -> Callable[[bytes | str | Raw], T]:
     """Return a function that reads JSON as `shape` (Structs, Raw for parts to leave alone).
 
     The function raises ParseError, with the path of the first wrong part.
-    `ignored` are the fields that the exchange sends and `shape` leaves out:
-    with it any other is noticed by `inspecting`.
+    `ignored` are the fields that the exchange sends and `shape` leaves out,
+    of all its Structs alike or by Struct: with it any other is noticed by
+    `inspecting`.
     """
     read = msgspec.json.Decoder(shape).decode
-    known = None if ignored is None else frozenset(ignored)
+    known = ignored if ignored is None or isinstance(ignored, Mapping) else frozenset(ignored)
 
     def decode_typed(payload: bytes | str | Raw) -> T:
         try:
@@ -56,14 +60,15 @@ def inspecting() -> Iterator[set[str]]:
         _noticed = before
 
 
-def _new_fields(value: object, plain: object, known: Collection[str]) -> Iterator[str]:
+def _new_fields(value: object, plain: object, known: Ignored) -> Iterator[str]:
     """Yield the fields of `plain` that neither its Struct has nor `known` names; of a list its first row tells."""
     if isinstance(value, Struct) and isinstance(plain, dict):
         fields = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
+        ignored = known[type(value)] if isinstance(known, Mapping) else known
         for name, part in plain.items():
             if name in fields:
                 yield from _new_fields(getattr(value, fields[name]), part, known)
-            elif name not in known:
+            elif name not in ignored:
                 yield f"{type(value).__name__.lstrip('_')}.{name}"
     elif isinstance(value, (list, tuple)) and isinstance(plain, list) and value and plain:
         yield from _new_fields(value[0], plain[0], known)

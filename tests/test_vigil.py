@@ -13,7 +13,7 @@ def test_a_connection_lives_until_it_is_silent_for_too_long() -> None:
     watch = vigil()
     assert watch.verdict(1060.0) is None
     assert watch.verdict(1060.5) == "no frame for 60 s"
-    watch.last_sign = 1050.0
+    watch.saw(1, 0, 1050.0)
     assert watch.verdict(1060.5) is None
 
 
@@ -35,7 +35,7 @@ def test_a_missing_answer_is_named() -> None:
 def test_data_since_the_question_leaves_a_missing_answer_overdue_only() -> None:
     watch = vigil()
     watch.expect(["a"], "please", 1000.0)
-    watch.last_data = watch.last_sign = 1009.0
+    watch.saw(1, 1, 1009.0)
     assert watch.verdict(1010.5) is None
     assert watch.overdue(1010.5) == "no answer to a within 10 s"
 
@@ -63,14 +63,15 @@ def test_without_such_a_refusal_a_missing_answer_stays_due() -> None:
 @pytest.mark.parametrize(("frames", "dead"), [(1000, True), (50, False)])
 def test_pings_alone_do_not_keep_a_steady_connection_alive(frames: int, dead: bool) -> None:
     watch = vigil()
-    watch.frames, watch.last_data = frames, 1100.0
+    watch.saw(frames, frames, 1100.0)
     watch.last_sign = 1170.0
     assert (watch.verdict(1170.0) is not None) is dead
 
 
 def test_a_slow_connection_is_given_many_of_its_own_intervals() -> None:
     watch = vigil()
-    watch.frames, watch.last_data = 200, 1400.0
+    watch.saw(200, 200, 1400.0)
+    watch.saw(200, 200, 1590.0)
     watch.last_sign = 1590.0
     assert watch.verdict(1590.0) is None
     watch.last_sign = 1601.0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jrr_core.errors import ParseError
-from jrr_core.wire import Raw, Struct, decode, decoder, encode
+from jrr_core.wire import Ignored, Raw, Struct, decode, decoder, encode, inspecting
 
 
 class Shape(Struct):
@@ -72,3 +72,25 @@ def test_a_long_text_in_the_frame_does_not_make_a_long_error() -> None:
     with pytest.raises(ParseError) as failed:
         kind(encode({"x" * 100_000: 1}))
     assert len(str(failed.value)) < 400
+
+
+def test_fields_that_nobody_knows_are_noticed_and_ignored_ones_are_not_by_struct() -> None:
+    class Inner(Struct):
+        a: int
+
+    class Outer(Struct):
+        inner: Inner
+
+    payload = b'{"inner":{"a":1,"b":2,"c":3},"b":4,"c":5}'
+    cases: list[tuple[Ignored, set[str]]] = [
+        (("b", "c"), set()),
+        (("b",), {"Inner.c", "Outer.c"}),
+        ({Outer: ("b",), Inner: ("c",)}, {"Outer.c", "Inner.b"}),
+    ]
+    for ignored, expected in cases:
+        read_outer = decoder(Outer, ignored)
+        with inspecting() as found:
+            read_outer(payload)
+        assert found == expected
+        read_outer(payload)
+        assert found == expected

@@ -42,7 +42,7 @@ def test_used_up_trade_ids_are_no_trades(changes: dict[str, object]) -> None:
 
 
 def test_block_trade_has_an_id_space_of_its_own() -> None:
-    event = messages.block_trade(trade(), X, AT)
+    event = messages.block_trade(messages.BlockTradeRow("BNBBTC", 582, "0.052", "5838", 1772506983321, True), X, AT)
     assert event is not None
     assert (event.kind, event.id_space) == ("block", "block")
 

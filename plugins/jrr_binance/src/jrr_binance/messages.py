@@ -6,6 +6,7 @@ milliseconds, or as microseconds where `timeUnit` asked for them.
 Examples are frames of the fact sheet; the parser calls all of this.
 """
 
+from decimal import Decimal
 from typing import Annotated
 
 from jrr_core.errors import ParseError
@@ -33,7 +34,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=64)]
 _LAST_MS = 9_200_000_000_000
 _FIRST_US = 100_000_000_000_000
 _LAST_US = 9_200_000_000_000_000
-_KINDS: dict[str, str | None] = {"": None, "MARKET": None}
+_ZERO = Decimal(0)
+_ORDINARY = ("", "MARKET")
 _SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
 
 
@@ -46,7 +48,7 @@ def ns(time: int) -> int:
     raise ParseError(f"not a time in milliseconds or microseconds: {time}")
 
 
-class TradeRow(Struct):
+class TradeRow(Struct, tag_field="e", tag="trade"):
     """A single trade (`t`)."""
 
     s: Name
@@ -58,7 +60,11 @@ class TradeRow(Struct):
     X: str = ""
 
 
-class AggTradeRow(Struct):
+class BlockTradeRow(TradeRow, tag="blockTrade"):
+    """A block trade; its ids are a numbering of their own."""
+
+
+class AggTradeRow(Struct, tag_field="e", tag="aggTrade"):
     """Fills of one taker order at one price (`a`)."""
 
     s: Name
@@ -84,7 +90,7 @@ class QuoteRow(Struct):
     st: int | None = None
 
 
-class DepthRow(Struct):
+class DepthRow(Struct, tag_field="e", tag="depthUpdate"):
     """A book update, or on futures also a whole top of book."""
 
     s: Name
@@ -124,7 +130,7 @@ class CandlePart(Struct):
     n: Count | None = None
 
 
-class CandleRow(Struct):
+class CandleRow(Struct, tag_field="e", tag="kline"):
     """A kline."""
 
     E: Count
@@ -179,12 +185,34 @@ class ProblemRow(Struct):
     msg: str = ""
 
 
-read_trade = decoder(TradeRow, ("e", "E", "M", "a", "b", "st"))
-read_agg_trade = decoder(AggTradeRow, ("e", "E", "M", "nq", "st"))
+class Push(Struct):
+    """A push whose payload says first of what kind it is: the most frequent ones do."""
+
+    stream: str
+    data: TradeRow | AggTradeRow | BlockTradeRow | DepthRow | CandleRow
+
+
+_TRADE = ("e", "E", "M", "a", "b", "st")
+_AGG_TRADE = ("e", "E", "M", "nq", "st")
+_DEPTH = ("e", "ps", "st")
+_CANDLE = ("e", "ps", "st", "B", "L", "Q", "V", "f", "s")
+_IGNORED: dict[type, tuple[str, ...]] = {
+    Push: (),
+    TradeRow: _TRADE,
+    AggTradeRow: _AGG_TRADE,
+    BlockTradeRow: _TRADE,
+    DepthRow: _DEPTH,
+    CandleRow: _CANDLE,
+    CandlePart: _CANDLE,
+}
+read_push = decoder(Push, _IGNORED)
+read_trade = decoder(TradeRow, _TRADE)
+read_agg_trade = decoder(AggTradeRow, _AGG_TRADE)
+read_block_trade = decoder(BlockTradeRow, _TRADE)
 read_quote = decoder(QuoteRow, ("e", "E", "ps", "st"))
-read_depth = decoder(DepthRow, ("e", "ps", "st"))
+read_depth = decoder(DepthRow, _DEPTH)
 read_snapshot = decoder(SnapshotRow, ("pair",))
-read_candle = decoder(CandleRow, ("e", "ps", "st", "B", "L", "Q", "V", "f", "s"))
+read_candle = decoder(CandleRow, _CANDLE)
 read_mark = decoder(MarkRow, ("e", "P", "ap", "st"))
 read_liquidation = decoder(LiquidationRow, ("e", "E", "X", "f", "l", "o", "ps", "st"))
 read_open_interest = decoder(OpenInterestRow, ("pair", "contractType"))
@@ -217,15 +245,14 @@ def trade(row: TradeRow, exchange: str, ts_recv: int) -> Trade | None:
     price and quantity "0". `m`: the buyer was the maker, so the taker sold.
     """
     price, amount = decimal(row.p), decimal(row.q)
-    if row.X == "NA" or price <= 0 or amount <= 0:
+    if row.X == "NA" or price <= _ZERO or amount <= _ZERO:
         return None
-    kind = _KINDS[row.X] if row.X in _KINDS else row.X.lower()
-    side: Side = "sell" if row.m else "buy"
-    return Trade(exchange, row.s, ns(row.T), ts_recv, price, amount, side, str(row.t), 1, kind)
+    kind = None if row.X in _ORDINARY else row.X.lower()
+    return Trade(exchange, row.s, ns(row.T), ts_recv, price, amount, "sell" if row.m else "buy", str(row.t), 1, kind)
 
 
-def block_trade(row: TradeRow, exchange: str, ts_recv: int) -> Trade | None:
-    """Return a block trade; its ids are a numbering of their own.
+def block_trade(row: BlockTradeRow, exchange: str, ts_recv: int) -> Trade | None:
+    """Return a block trade.
 
     `{"e":"blockTrade","E":1772506983582,"s":"BNBBTC","t":582,"p":"0.052","q":"5838","T":1772506983321,"m":true}`
     """
@@ -242,7 +269,7 @@ def agg_trade(row: AggTradeRow, exchange: str, ts_recv: int) -> Trade | None:
     "f":8153634393,"l":8153634394,"T":1791382992338,"m":false,"st":1}`
     """
     price, amount = decimal(row.p), decimal(row.q)
-    if price <= 0 or amount <= 0:
+    if price <= _ZERO or amount <= _ZERO:
         return None
     side: Side = "sell" if row.m else "buy"
     count = max(row.l - row.f + 1, 1)

@@ -1,11 +1,13 @@
 """Frames of one Binance connection into events: envelope, dispatch by stream, control replies, REST replies.
 
-Each frame is decoded twice: the envelope (`stream`, `data` left raw), then the
-data into its typed row. Unwrapped payloads are told by `e` and `s`. Does no
-I/O; book snapshots and open interest are asked for through `requests`.
+A payload that begins with its kind is decoded together with its envelope; of
+others the envelope is (`stream`, `data` left raw), then the data into its typed
+row. Unwrapped payloads are told by `e` and `s`. Does no I/O; book snapshots and
+open interest are asked for through `requests`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from attrs import define
 
@@ -66,10 +68,15 @@ class _Bare(Struct):
 
 Data = Raw | bytes | str
 
+_KIND_FIRST = b',"data":{"e":"'
 _read_envelope = decoder(_Envelope)
 _read_bare = decoder(_Bare)
 _read_list = decoder(list[Raw])
 _read_order = decoder(_Order)
+
+
+def _as_it_is(data: Data) -> Data:
+    return data
 
 
 def _is_array(data: Data) -> bool:
@@ -80,13 +87,22 @@ def _is_array(data: Data) -> bool:
 
 @define(frozen=True, slots=True)
 class Route:
-    """Where a stream's payloads go: the method that reads them and what was asked of the stream."""
+    """Where a stream's payloads go: read as rows, taken by a method; and what was asked of the stream."""
 
-    take: Callable[["Route", Data, int], Sequence[Message]]
+    read: Callable[[Data], Any]
+    take: Callable[["Route", Any, int], Sequence[Message]]
+    row: type | None
     channels: frozenset[str]
     symbol: str
     depth: int = 0
     offset: str = ""
+
+    def receive(self, data: Data, ts_recv: int) -> Sequence[Message]:
+        """Return what a payload means."""
+        return self.take(self, self.read(data), ts_recv)
+
+
+_Way = tuple[Callable[[Data], Any], Callable[[Route, Any, int], Sequence[Message]], type | None]
 
 
 class Parser:
@@ -116,22 +132,25 @@ class Parser:
         self._replay = wanted is None
         self._routes: dict[str, Route] = {}
         self._bare_routes: dict[tuple[Payload, str], Route] = {}
+        self._kindless = False
         rest_url = rest_url.rstrip("/")
         self._books = books.Books(product, rest_url, depth_limit, None if self._replay else self._ask)
         history_url = history_url.rstrip("/") or rest_url
         self._backfill = history.backfill(product, rest_url, history_url, self._ask, self._replay)
         self._polls = polls.Polls(product, rest_url, open_interest_s)
-        self._takers: dict[Payload, Callable[[Route, Data, int], Sequence[Message]]] = {
-            "trade": self._trade,
-            "aggTrade": self._agg_trade,
-            "blockTrade": self._block_trade,
-            "bookTicker": self._quote,
-            "depth": self._depth,
-            "partial": self._futures_top if product.linked else self._spot_top,
-            "kline": self._candle,
-            "markPrice": self._mark,
-            "forceOrder": self._liquidation,
-        }
+        read = messages
+        self._ways: dict[Payload, _Way] = {
+            "trade": (read.read_trade, self._trade, read.TradeRow),
+            "aggTrade": (read.read_agg_trade, self._agg_trade, read.AggTradeRow),
+            "blockTrade": (read.read_block_trade, self._block_trade, read.BlockTradeRow),
+            "bookTicker": (read.read_quote, self._quote, None),
+            "depth": (read.read_depth, self._depth, read.DepthRow),
+            "partial": (read.read_depth, self._futures_top, read.DepthRow) if product.linked
+            else (read.read_snapshot, self._spot_top, None),
+            "kline": (read.read_candle, self._candle, read.CandleRow),
+            "markPrice": (_as_it_is, self._mark, None),
+            "forceOrder": (read.read_liquidation, self._liquidation, None),
+        }  # fmt: skip
         self._stream_of = stream_of
         self.extend(wanted or ())
 
@@ -140,20 +159,33 @@ class Parser:
 
     def receive(self, frame: Frame) -> Sequence[Message]:
         """Return what the frame means; raises ParseError and nothing else for what Binance would not send."""
+        payload, ts_recv = frame.payload, frame.ts_recv
         if frame.tag is not None:
             return self._reply(frame)
+        if not self._kindless or (isinstance(payload, bytes) and _KIND_FIRST in payload):
+            try:
+                push = messages.read_push(payload)
+            except ParseError:
+                pass  # of another kind, or wrong: the long way tells
+            else:
+                route = self._routes.get(push.stream)
+                if route is not None and push.data.__class__ is route.row:
+                    return route.take(route, push.data, ts_recv)
+        return self._by_envelope(payload, ts_recv)
+
+    def _by_envelope(self, payload: bytes | str, ts_recv: int) -> Sequence[Message]:
         try:
-            envelope = _read_envelope(frame.payload)
+            envelope = _read_envelope(payload)
         except ParseError:
-            if not _is_array(frame.payload):
+            if not _is_array(payload):
                 raise
-            return self._rows(frame)
+            return self._rows(payload, ts_recv)
         route = self._routes.get(envelope.stream)
         if route is not None:
-            return route.take(route, envelope.data, frame.ts_recv)
+            return route.receive(envelope.data, ts_recv)
         if not envelope.stream:
-            return self._bare(frame.payload, frame.ts_recv)
-        return self._unrouted(envelope, frame.ts_recv)
+            return self._bare(payload, ts_recv)
+        return self._unrouted(envelope, ts_recv)
 
     def refill(self, hole: Hole) -> bool:
         """Ask for trades, candles or settled funding rates that are missing; False where Binance has no way to them."""
@@ -178,7 +210,9 @@ class Parser:
         self._route(stream, subscription.symbol or stream.symbol, channels | (known.channels if known else set()))
 
     def _route(self, stream: Stream, symbol: str, channels: Iterable[str]) -> Route:
-        route = Route(self._takers[stream.payload], frozenset(channels), symbol, stream.depth or 0, stream.offset)
+        route = Route(*self._ways[stream.payload], frozenset(channels), symbol, stream.depth or 0, stream.offset)
+        # Where every payload says of what kind it is, nobody need look whether this one does.
+        self._kindless = self._kindless or route.row is None
         if len(self._routes) < _MOST_ROUTES:
             self._routes[stream.name] = route
             self._bare_routes[stream.payload, symbol] = route
@@ -195,18 +229,18 @@ class Parser:
         route = self._route(stream, stream.symbol, stream.channels)
         if stream.name != envelope.stream and len(self._routes) < _MOST_ROUTES:
             self._routes[envelope.stream] = route
-        return route.take(route, envelope.data, ts_recv)
+        return route.receive(envelope.data, ts_recv)
 
-    def _rows(self, frame: Frame) -> Sequence[Message]:
+    def _rows(self, payload: bytes | str, ts_recv: int) -> Sequence[Message]:
         """Read an unwrapped all-market array.
 
         Only payloads that need no memory come in arrays, so a bad row leaves no trace of the rows before it.
         """
         events: list[Message] = []
-        for row in _read_list(frame.payload):
+        for row in _read_list(payload):
             bare = _read_bare(row)
             if bare.e in _ARRAY_EVENTS:
-                events.extend(self._bare_event(bare, row, frame.ts_recv))
+                events.extend(self._bare_event(bare, row, ts_recv))
         return events
 
     def _bare(self, payload: Data, ts_recv: int) -> Sequence[Message]:
@@ -245,8 +279,8 @@ class Parser:
             if not self._replay:
                 return ()
             channels = frozenset({"trade", "quote", "book", "candle", "mark_price", "funding", "liquidation"})
-            route = Route(self._takers[payload_kind], channels, symbol)
-        return route.take(route, payload, ts_recv)
+            route = Route(*self._ways[payload_kind], channels, symbol)
+        return route.receive(payload, ts_recv)
 
     def _control(self, bare: _Bare) -> None:
         key = "" if bare.id is None else str(bare.id)
@@ -259,7 +293,7 @@ class Parser:
         else:
             raise ParseError("neither a stream payload nor an answer to a request")
 
-    # One method per payload: typed decode, the pure function of `messages`, then what needs memory (books, polls).
+    # One method per payload: the pure function of `messages`, then what needs memory (books, polls).
 
     def _mine(self, st: int | None, symbol: str) -> bool:
         """Whether a row is of this product: all-market streams of either futures host carry both families."""
@@ -268,13 +302,11 @@ class Parser:
             st = 2 if dash and head.endswith("USD") and (tail == "PERP" or tail.isdecimal()) else 1
         return self._product.st is None or st == self._product.st
 
-    def _trade(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
-        row = messages.read_trade(data)
+    def _trade(self, route: Route, row: messages.TradeRow, ts_recv: int) -> Sequence[Message]:
         event = messages.trade(row, self._exchange, ts_recv)
         return self._unused(row.s, None, row.t) if event is None else (event,)
 
-    def _agg_trade(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
-        row = messages.read_agg_trade(data)
+    def _agg_trade(self, route: Route, row: messages.AggTradeRow, ts_recv: int) -> Sequence[Message]:
         event = messages.agg_trade(row, self._exchange, ts_recv)
         return self._unused(row.s, "agg", row.a) if event is None else (event,)
 
@@ -284,18 +316,17 @@ class Parser:
             self._ask(Absent(Hole("trade", symbol, space, trade_id, trade_id, 1)))
         return ()
 
-    def _block_trade(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
-        event = messages.block_trade(messages.read_trade(data), self._exchange, ts_recv)
+    def _block_trade(self, route: Route, row: messages.BlockTradeRow, ts_recv: int) -> Sequence[Message]:
+        event = messages.block_trade(row, self._exchange, ts_recv)
         return () if event is None else (event,)
 
-    def _quote(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
-        row = messages.read_quote(data)
+    def _quote(self, route: Route, row: messages.QuoteRow, ts_recv: int) -> Sequence[Message]:
         if route.symbol == "*" and not self._mine(row.st, row.s):
             return ()
         return (messages.quote(row, self._exchange, ts_recv),)
 
-    def _candle(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
-        return (messages.candle(messages.read_candle(data), self._exchange, ts_recv, route.offset),)
+    def _candle(self, route: Route, row: messages.CandleRow, ts_recv: int) -> Sequence[Message]:
+        return (messages.candle(row, self._exchange, ts_recv, route.offset),)
 
     def _mark(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
         # COIN-M's `<pair>@markPrice` is an array as well, over the contracts of the pair.
@@ -323,26 +354,23 @@ class Parser:
                 self.requests.append(request)
         return events
 
-    def _liquidation(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
-        row = messages.read_liquidation(data)
+    def _liquidation(self, route: Route, row: messages.LiquidationRow, ts_recv: int) -> Sequence[Message]:
         st = row.st if row.st is not None else row.o.st
         if route.symbol == "*" and not self._mine(st, row.o.s):
             return ()
         return (messages.liquidation(row, self._exchange, ts_recv),)
 
-    def _depth(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
-        row = messages.read_depth(data)
+    def _depth(self, route: Route, row: messages.DepthRow, ts_recv: int) -> Sequence[Message]:
         expected = route.symbol
         if row.s != expected and not self._replay and streams.lower(row.s) != streams.lower(expected):
             raise ParseError(f"a book update of {row.s} came on the stream of {expected}")
         return self._books.update(messages.delta(row, self._exchange, ts_recv))
 
-    def _spot_top(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
-        row = messages.read_snapshot(data)
+    def _spot_top(self, route: Route, row: messages.SnapshotRow, ts_recv: int) -> Sequence[Message]:
         return (messages.snapshot(row, self._exchange, route.symbol, ts_recv, route.depth),)
 
-    def _futures_top(self, route: Route, data: Data, ts_recv: int) -> Sequence[Message]:
-        return (messages.futures_top(messages.read_depth(data), self._exchange, ts_recv, route.depth),)
+    def _futures_top(self, route: Route, row: messages.DepthRow, ts_recv: int) -> Sequence[Message]:
+        return (messages.futures_top(row, self._exchange, ts_recv, route.depth),)
 
     def _reply(self, frame: Frame) -> Sequence[Message]:
         """Take the answer to a GET; answers that are no market data (instruments in a capture) mean nothing here."""

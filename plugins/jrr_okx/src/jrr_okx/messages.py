@@ -119,7 +119,10 @@ def trades(symbol: str, space: str | None, payload: Payload, ts_recv: int) -> li
 
 def _fills(row: TradeRow) -> int:
     """Return how many fills a row is made of: the ids behind `tradeId - count` up to `tradeId`."""
-    last, count = whole(row.trade_id), whole(row.count) if row.count else 1
+    last = whole(row.trade_id)
+    if row.count is None or row.count in ("", "1"):
+        return 1
+    count = whole(row.count)
     if not 1 <= count <= last + 1:
         raise ParseError(f"trade {row.trade_id} cannot be made of {count} fills")
     return count
