@@ -17,7 +17,7 @@ __all__ = ["Meta", "Raw", "Struct", "decode", "decoder", "encode", "inspecting"]
 T = TypeVar("T")
 
 
-Ignored = Collection[str] | Mapping[type, Collection[str]]
+Ignored = Collection[str] | Mapping[Any, Collection[str]]
 
 
 def decoder(shape: type[T], ignored: Ignored | None = None) -> Callable[[bytes | str | Raw], T]:
