@@ -10,11 +10,10 @@ from decimal import Decimal
 
 from attrs import define
 
+from .book_side import BookSide, Level
 from .events import BookDelta, BookSnapshot
 from .exact import plain
 from .levels import Levels
-
-Level = tuple[Decimal, Decimal]
 
 # How much later than a snapshot an update may arrive and still be one that the snapshot already holds.
 _CONTAINED_NS = 10 * 10**9
@@ -44,13 +43,23 @@ class Book:
     `sequence` is the last one applied, None before the first snapshot.
     """
 
-    __slots__ = ("asks", "bids", "sequence")
+    __slots__ = ("_asks", "_bids", "sequence")
 
     def __init__(self) -> None:
         """Start empty and unsynchronised."""
-        self.bids: dict[Decimal, Decimal] = {}
-        self.asks: dict[Decimal, Decimal] = {}
+        self._bids = BookSide(descending=True)
+        self._asks = BookSide(descending=False)
         self.sequence: int | None = None
+
+    @property
+    def bids(self) -> dict[Decimal, Decimal]:
+        """All bids, amount by price, best first; made anew at each call."""
+        return dict(self._bids.levels(None))
+
+    @property
+    def asks(self) -> dict[Decimal, Decimal]:
+        """All asks, amount by price, best first; made anew at each call."""
+        return dict(self._asks.levels(None))
 
     def apply(self, event: BookSnapshot | BookDelta) -> None:
         """Take a snapshot (replaces everything) or a delta (sets and removes levels).
@@ -59,21 +68,21 @@ class Book:
         `sequence` here; parsers and `continuity` do that.
         """
         if isinstance(event, BookSnapshot):
-            self.bids.clear()
-            self.asks.clear()
-        _set(self.bids, event.bids)
-        _set(self.asks, event.asks)
+            self._bids.clear()
+            self._asks.clear()
+        self._bids.apply(event.bids)
+        self._asks.apply(event.asks)
         self.sequence = event.sequence
 
     def top(self, depth: int | None) -> tuple[list[Level], list[Level]]:
         """Return the best `depth` (price, amount) of bids (highest first) and asks (lowest first); None gives all."""
-        bids = sorted(self.bids.items(), reverse=True)[:depth]
-        return bids, sorted(self.asks.items())[:depth]
+        return self._bids.levels(depth), self._asks.levels(depth)
 
     @property
     def crossed(self) -> bool:
         """Whether the best bid is at or above the best ask: normal for moments, in auctions and pre-open."""
-        return bool(self.bids and self.asks) and max(self.bids) >= min(self.asks)
+        bid, ask = self._bids.best, self._asks.best
+        return bid is not None and ask is not None and bid >= ask
 
 
 class TrackedBook:
@@ -201,11 +210,3 @@ def _joins(delta: BookDelta, last: int) -> bool:
 
 def _levels(side: Iterable[Level]) -> Levels:
     return Levels([(plain(price), plain(amount)) for price, amount in side])
-
-
-def _set(side: dict[Decimal, Decimal], levels: Levels) -> None:
-    for price, amount in levels.decimals():
-        if amount:
-            side[price] = amount
-        else:
-            side.pop(price, None)

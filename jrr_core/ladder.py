@@ -4,10 +4,9 @@ Prices and amounts stay the exchange's own text. It never checks that nothing
 is missing between two changes: that is the parser's, by the exchange's rule.
 """
 
-from bisect import bisect_left, insort
 from collections.abc import Iterable
-from decimal import Decimal
 
+from .book_side import BookSide
 from .events import BookSnapshot
 from .levels import Levels
 
@@ -21,8 +20,8 @@ class Ladder:
         """Start empty."""
         self._exchange = exchange
         self._symbol = symbol
-        self._bids = _Side(ascending=False)
-        self._asks = _Side(ascending=True)
+        self._bids = BookSide(descending=True)
+        self._asks = BookSide(descending=False)
         self._told: dict[int, object] = dict.fromkeys(depths)
 
     def clear(self) -> None:
@@ -33,18 +32,16 @@ class Ladder:
 
     def apply(self, bids: Levels, asks: Levels) -> None:
         """Set levels in their order, and remove those whose amount is zero."""
-        for price, amount in bids:
-            self._bids.set(price, amount)
-        for price, amount in asks:
-            self._asks.set(price, amount)
+        self._bids.apply(bids)
+        self._asks.apply(asks)
 
     def best(self, depth: int) -> tuple[Rows, Rows]:
         """Return the best `depth` (price, amount) of bids and of asks, as the exchange wrote them."""
-        return self._bids.best(depth), self._asks.best(depth)
+        return tuple(self._bids.rows(depth)), tuple(self._asks.rows(depth))
 
     def cut(self, depth: int) -> tuple[Levels, Levels]:
         """Drop what lies beyond `depth` levels a side; return it as removals, for those who only apply deltas."""
-        return self._bids.cut(depth), self._asks.cut(depth)
+        return Levels(self._bids.cut(depth)), Levels(self._asks.cut(depth))
 
     def tops(self, ts_event: int | None, ts_recv: int, sequence: int | None) -> list[BookSnapshot]:
         """Return the best levels of each depth that changed since they were last told."""
@@ -58,40 +55,3 @@ class Ladder:
                     BookSnapshot(self._exchange, self._symbol, ts_event, ts_recv, bids, asks, depth, sequence)
                 )
         return events
-
-
-class _Side:
-    """One side of a book, best price first: keys ascend, those of bids are negated."""
-
-    __slots__ = ("_ascending", "_keys", "_rows")
-
-    def __init__(self, ascending: bool) -> None:
-        self._ascending = ascending
-        self._keys: list[Decimal] = []
-        self._rows: dict[Decimal, tuple[str, str]] = {}
-
-    def clear(self) -> None:
-        self._keys.clear()
-        self._rows.clear()
-
-    def set(self, price: str, amount: str) -> None:
-        key = Decimal(price) if self._ascending else Decimal(price).copy_negate()
-        if Decimal(amount):
-            if key not in self._rows:
-                insort(self._keys, key)
-            self._rows[key] = (price, amount)
-        elif self._rows.pop(key, None) is not None:
-            del self._keys[bisect_left(self._keys, key)]
-
-    def best(self, depth: int) -> Rows:
-        return tuple([self._rows[key] for key in self._keys[:depth]])
-
-    def cut(self, depth: int) -> Levels:
-        beyond = self._keys[depth:]
-        if not beyond:
-            return _NOTHING
-        del self._keys[depth:]
-        return Levels([(self._rows.pop(key)[0], "0") for key in beyond])
-
-
-_NOTHING = Levels()

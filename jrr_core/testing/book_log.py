@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..book import Level
+from ..book_side import Level
 
 # Changes on one line of a truth file.
 _LINE = 1_000

@@ -17,7 +17,7 @@ from typing import Any
 import cattrs
 import msgspec
 
-from ..book import Level
+from ..book_side import Level
 from ..errors import ConfigError
 from ..events import ALL_EVENTS, BookSnapshot, Candle, Disconnected, Message
 from ..instrument import Instrument
