@@ -14,7 +14,8 @@ API_PAGE = ROOT / "docs" / "plugins" / "api.md"
 
 # A module imports only from layers above its own line. What each layer is for: docs/design.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "exact", "levels", "book_side", "events", "instrument", "subscription", "frame", "setting", "dotenv", "redact"),
+    ("errors", "exact", "levels", "book_side", "events", "instrument", "subscription", "frame", "setting", "dotenv",
+     "redact"),
     ("book", "candles", "connector", "parser", "playback", "sink", "store", "subscriber", "volume"),
     (
         "hookspecs", "alarms", "sequence", "book_stream", "buffer", "bus", "backfill", "backoff", "continuity",
