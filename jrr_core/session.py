@@ -39,7 +39,7 @@ class SessionOver(JrrError):  # noqa: N818 - says what happened, not whose fault
 class OpenSocket(Protocol):
     """What a session needs of a socket; `transport.Socket` is one."""
 
-    async def receive(self) -> str | bytes: ...
+    async def deliver(self, take: Callable[[bytes, int], object]) -> None: ...
     async def send(self, text: str) -> None: ...
     async def ping(self) -> None: ...
 
@@ -84,12 +84,11 @@ class Session:
 
     def feed(self, payload: str | bytes, ts_recv: int) -> None:
         """Take one payload as received at `ts_recv` (int ns): parse, publish, note what the parser asks for."""
-        self._take(Frame(self.plan.exchange, payload, ts_recv))
-
-    def _take(self, frame: Frame) -> None:
-        self._vigil.frames += 1
-        if self._intake.take(frame) and frame.tag is None:
-            self._vigil.last_data = time.monotonic()
+        vigil = self._vigil
+        vigil.frames += 1
+        vigil.last_sign = now = time.monotonic()
+        if self._intake.take(Frame(self.plan.exchange, payload, ts_recv)):
+            vigil.last_data = now
 
     def _do(self, request: Request) -> None:
         match request:
@@ -135,7 +134,9 @@ class Session:
             say_seldom(logging.ERROR, "request_failed", f"{self.plan.exchange}:{request.tag}",
                        f"{self.plan.exchange}: {error}", exchange=self.plan.exchange, tag=request.tag)  # fmt: skip
         else:
-            self._take(frame)
+            # Says nothing of the connection, which it did not come over.
+            self._vigil.frames += 1
+            self._intake.take(frame)
 
     def subscribe(self, wanted: Sequence[Subscription]) -> None:
         """Ask the exchange for these streams."""
@@ -174,7 +175,7 @@ class Session:
         try:
             self.subscribe(plan.subscriptions)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._receive(socket))
+                group.create_task(socket.deliver(self.feed))
                 group.create_task(self._send(socket))
                 group.create_task(self._watch(socket))
                 if self.plan.ping_interval_s is not None:
@@ -189,14 +190,6 @@ class Session:
                 task.cancel()
             self._intake.end(reason or self.end_reason, time.time_ns())
         return reason or self.end_reason
-
-    async def _receive(self, socket: OpenSocket) -> None:
-        receive, take, exchange, now_ns = socket.receive, self._take, self.plan.exchange, time.time_ns
-        vigil = self._vigil
-        while True:
-            payload = await receive()
-            vigil.last_sign = time.monotonic()
-            take(Frame(exchange, payload, now_ns()))
 
     async def _send(self, socket: OpenSocket) -> None:
         spacing = Spacing(self._around.messages)
