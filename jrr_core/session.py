@@ -39,7 +39,7 @@ class SessionOver(JrrError):  # noqa: N818 - says what happened, not whose fault
 class OpenSocket(Protocol):
     """What a session needs of a socket; `transport.Socket` is one."""
 
-    async def receive(self) -> str | bytes: ...
+    async def deliver(self, take: Callable[[bytes, int], object]) -> None: ...
     async def send(self, text: str) -> None: ...
     async def ping(self) -> None: ...
 
@@ -169,7 +169,7 @@ class Session:
         try:
             self.subscribe(plan.subscriptions)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._receive(socket))
+                group.create_task(socket.deliver(self.feed))
                 group.create_task(self._send(socket))
                 group.create_task(self._watch(socket))
                 if self.plan.ping_interval_s is not None:
@@ -184,11 +184,6 @@ class Session:
                 task.cancel()
             self._intake.end(reason or self.end_reason, time.time_ns())
         return reason or self.end_reason
-
-    async def _receive(self, socket: OpenSocket) -> None:
-        receive, feed, now_ns = socket.receive, self.feed, time.time_ns
-        while True:
-            feed(await receive(), now_ns())
 
     async def _send(self, socket: OpenSocket) -> None:
         spacing = Spacing(self._around.messages)

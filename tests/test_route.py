@@ -16,6 +16,7 @@ from jrr_core.redact import shown
 from jrr_core.route import Network, NetworkSettings, Proxy
 from jrr_core.structure import structure
 from jrr_core.transport import ConnectFailed, open_socket
+from tests.inbox import Inbox
 from tests.proxies import NOWHERE, proxy_server
 from tests.toy import ToyServer, says, toy_server
 
@@ -52,7 +53,7 @@ def network(**settings: str) -> Network:
 async def reached_by_websocket(server: ToyServer, way: Network) -> bytes | str:
     socket = await open_socket(server.url, 2.0, network=way)
     try:
-        return await socket.receive()
+        return await Inbox(socket).next()
     finally:
         await socket.close()
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -34,16 +34,17 @@ class Pipe:
     """The session's end of a socket whose other end is the test."""
 
     def __init__(self) -> None:
-        self.incoming: asyncio.Queue[str | bytes | Exception] = asyncio.Queue()
+        self.incoming: asyncio.Queue[str | Exception] = asyncio.Queue()
         self.sent: list[str] = []
         self.pings = 0
         self.pongs = True
 
-    async def receive(self) -> str | bytes:
-        payload = await self.incoming.get()
-        if isinstance(payload, Exception):
-            raise payload
-        return payload
+    async def deliver(self, take: Callable[[bytes, int], object]) -> None:
+        while True:
+            payload = await self.incoming.get()
+            if isinstance(payload, Exception):
+                raise payload
+            take(payload.encode(), time.time_ns())
 
     async def send(self, text: str) -> None:
         self.sent.append(text)
@@ -507,7 +508,7 @@ def test_a_rotation_is_asked_for_by_the_parser_or_by_age() -> None:
 def test_a_plugin_s_mistake_ends_the_session_with_its_reason_in_the_store() -> None:
     async def main() -> None:
         class Raising(Pipe):
-            async def receive(self) -> str | bytes:
+            async def deliver(self, take: Callable[[bytes, int], object]) -> None:
                 await asyncio.sleep(0.01)
                 raise ZeroDivisionError("deep inside")
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import attrs
 import pytest
 
-from jrr_core import rest, route, transport
+from jrr_core import rest, route
 from jrr_core.cli import tell
 from jrr_core.testing import hostile
+from jrr_core.transport.socket import MAX_MESSAGE_BYTES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "security.md").read_text("utf-8")
 
@@ -22,7 +23,7 @@ def row(begins: str) -> str:
 @pytest.mark.parametrize(
     ("begins", "limit"),
     [
-        ("a WebSocket message", f"{transport._MAX_FRAME_BYTES // 2**20} MiB"),
+        ("a WebSocket message", f"{MAX_MESSAGE_BYTES // 2**20} MiB"),
         ("a REST body", f"{rest.MAX_BODY_BYTES // 2**20} MiB"),
         ("a REST answer in all", f"{rest._IDLE_S:g} s without a byte, {rest._TOTAL_S:g} s in all"),
         ("redirects of REST", f"{rest._MAX_REDIRECTS};"),

@@ -13,6 +13,7 @@ from websockets.asyncio.server import ServerConnection
 
 from jrr_core.errors import ConfigError
 from jrr_core.transport import ConnectFailed, ConnectionLost, open_socket
+from tests.inbox import Inbox
 from tests.toy import ToyServer, says, toy_server, until
 
 
@@ -79,8 +80,9 @@ def test_a_frame_beyond_the_limits_ends_the_connection(sent: bytes, words: str) 
     async def main() -> None:
         async with hostile_server(sent) as url:
             socket = await open_socket(url, 1.0)
+            inbox = Inbox(socket)
             with pytest.raises(ConnectionLost, match=words):
-                await socket.receive()
+                await inbox.next()
             await socket.close()
 
     asyncio.run(main())
@@ -123,7 +125,8 @@ def test_text_and_bytes_arrive_as_bytes_and_text_is_sent() -> None:
 
         async with toy_server(script) as server:
             socket = await open_socket(server.url, 1.0)
-            assert [await socket.receive(), await socket.receive()] == ["tëxt".encode(), b"\xff"]
+            inbox = Inbox(socket)
+            assert [await inbox.next(), await inbox.next()] == ["tëxt".encode(), b"\xff"]
             await socket.send("hello")
             await socket.ping()
             await until(lambda: server.heard)
@@ -151,11 +154,12 @@ def test_what_was_sent_before_a_close_is_still_received() -> None:
 
         async with toy_server(script) as server:
             socket = await open_socket(server.url, 1.0)
+            inbox = Inbox(socket)
             await asyncio.sleep(0.05)
-            received = [await socket.receive() for _ in range(100)]
+            received = [await inbox.next() for _ in range(100)]
             assert received[-1] == b"trade X 99"
             with pytest.raises(ConnectionLost, match="closed by the exchange: 1008 policy violated"):
-                await socket.receive()
+                await inbox.next()
             with pytest.raises(ConnectionLost, match="1008"):
                 await socket.send("too late")
             with pytest.raises(ConnectionLost, match="1008"):
@@ -169,10 +173,11 @@ def test_a_reset_is_a_cut_connection() -> None:
     async def main() -> None:
         async with toy_server(says("hello")) as server:
             socket = await open_socket(server.url, 1.0)
-            await socket.receive()
+            inbox = Inbox(socket)
+            await inbox.next()
             server.drop()
             with pytest.raises(ConnectionLost, match="connection cut"):
-                await socket.receive()
+                await inbox.next()
             await socket.close()
 
     asyncio.run(main())
@@ -182,9 +187,10 @@ def test_our_own_close_is_told_as_ours() -> None:
     async def main() -> None:
         async with toy_server() as server:
             socket = await open_socket(server.url, 1.0)
+            inbox = Inbox(socket)
             await socket.close()
             with pytest.raises(ConnectionLost, match="closed"):
-                await socket.receive()
+                await inbox.next()
 
     asyncio.run(main())
 
