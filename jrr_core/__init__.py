@@ -5,13 +5,14 @@
 is the way in from Python; `jrr` is the way in from the command line.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, JrrError, ParseError, PluginError, SinkRejected, SinkUnavailable
-from .events import Message
 
 if TYPE_CHECKING:
     from .builder import ManagerBuilder
+    from .events import Message
     from .manager import Manager
 
 __all__ = [
@@ -21,15 +22,16 @@ __all__ = [
 
 __version__ = "0.1.0"
 
+_HOMES = {"Manager": "manager", "ManagerBuilder": "builder", "Message": "events"}
+
 
 def __getattr__(name: str) -> Any:
-    """Load the runtime only for those who use it: plugins and parsers need none of it."""
-    if name == "ManagerBuilder":
-        from .builder import ManagerBuilder
+    """Load the runtime and the events only for those who use them: every import of a module passes here."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
-        return ManagerBuilder
-    if name == "Manager":
-        from .manager import Manager
 
-        return Manager
-    raise AttributeError(name)
+def __dir__() -> list[str]:
+    """Name what is public, loaded or not."""
+    return sorted({*globals(), *__all__})

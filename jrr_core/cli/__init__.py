@@ -4,17 +4,14 @@ Errors meant for people end as one paragraph on standard error: exit code 2 for
 what the user or a plugin's author must change, 1 for what failed on the way.
 """
 
-from difflib import get_close_matches
 from gettext import gettext
 from importlib import import_module
-from importlib.metadata import version
 from typing import IO, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ..errors import ConfigError, JrrError, PluginError
-from ..printable import printable
-from ..redact import shown
 
 _COMMANDS = {
     "run": "Collect live data until stopped.",
@@ -45,6 +42,9 @@ class _Failure(click.ClickException):
     """One paragraph on standard error: something failed on the way."""
 
     def show(self, file: IO[Any] | None = None) -> None:
+        from ..printable import printable
+        from ..redact import shown
+
         click.echo(printable(f"error: {shown(self.message)}", _MOST_CHARS), file=file, err=file is None)
 
 
@@ -59,30 +59,35 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return core's commands, in the order a newcomer needs them, then the plugins'."""
-        added = _from_plugins(self)
-        return [*_COMMANDS, *sorted(name for name in added if name not in _COMMANDS)]
+        return list(_summaries())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the command; None where neither core nor a plugin has it."""
         if cmd_name in _COMMANDS:
             command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
             return command
-        return _from_plugins(self).get(cmd_name)
+        from .added import command as added
+
+        return added(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing core's."""
-        rows = list(_COMMANDS.items())
-        for name, command in sorted(_from_plugins(self).items()):
-            if name not in _COMMANDS and not command.hidden:
-                rows.append((name, command.get_short_help_str()))
         with formatter.section(gettext("Commands")):
-            formatter.write_dl(rows)
+            formatter.write_dl(list(_summaries().items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands that begin so, by the same list and as cheaply, and the options."""
+        rows = _summaries().items()
+        found = [CompletionItem(name, help=text) for name, text in rows if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one comes nearest."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from difflib import get_close_matches
+
             near = get_close_matches(args[0], self.list_commands(ctx), n=1)
             hint = f"; did you mean {near[0]}?" if near else ";"
             ctx.fail(f"no command {args[0]!r}{hint} `jrr --help` lists them")
@@ -102,7 +107,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("jrr-core"), prog_name="jrr")
+@click.version_option(package_name="jrr-core", prog_name="jrr")
 def main() -> None:
     """Collect live crypto market data so that it can be trusted."""
 
@@ -119,14 +124,8 @@ def _failure(error: BaseException) -> _Failure | None:
     return None
 
 
-def _from_plugins(cli: click.Group) -> dict[str, click.Command]:
-    """Return the commands that plugins add; one that cannot add its own is passed over (`jrr plugins` shows it)."""
-    from ..plugins import Plugins
+def _summaries() -> dict[str, str]:
+    """Return every command and its line in the list."""
+    from .added import summaries
 
-    found = click.Group()
-    for plugin in Plugins.load().all:
-        try:
-            plugin.add_commands(found)
-        except PluginError as error:
-            click.echo(printable(f"warning: {error}"), err=True)
-    return dict(found.commands)
+    return _COMMANDS | {name: text for name, text in summaries().items() if name not in _COMMANDS}

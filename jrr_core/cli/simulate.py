@@ -62,6 +62,11 @@ MAX_RATE = 20_000
     metavar="FILE",
     help="Write what was really sent there at the end, as JSON lines.",
 )
+@click.option(
+    "--truth-kinds",
+    metavar="KINDS",
+    help="Keep only events of these kinds for it, separated by commas: trade,candle. Books are always kept.",
+)
 @click.option("--for", "duration", metavar="TIME", help="Stop the market, then end, after so long: 30s, 5m.")
 @click.option("--symbols", metavar="NAMES", help="Trade only these of the exchange's symbols, separated by commas.")
 @click.option("--json", "as_json", is_flag=True,
@@ -73,6 +78,7 @@ def simulate(
     rate: float,
     faults: tuple[str, ...],
     truth_file: Path | None,
+    truth_kinds: str | None,
     duration: str | None,
     symbols: str | None,
     as_json: bool,
@@ -89,9 +95,8 @@ def simulate(
     if truth_file is not None:
         # An unwritable path should be known before the run, not after it.
         Truth().write(truth_file)
-    wanted = None if symbols is None else [name.strip() for name in symbols.split(",") if name.strip()]
-    options = {"seed": seed, "rate": rate, "faults": _faults(faults), "run_s": run_s, "symbols": wanted,
-               "keep_truth": truth_file is not None}  # fmt: skip
+    options = {"seed": seed, "rate": rate, "faults": _faults(faults), "run_s": run_s, "symbols": _names(symbols),
+               "keep_truth": truth_file is not None, "truth_kinds": _names(truth_kinds)}  # fmt: skip
     asyncio.run(_serve(scripts, port, options, truth_file, _Voice(as_json, len(scripts))))
 
 
@@ -201,6 +206,10 @@ def _stop_with_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> No
             loop.call_soon_threadsafe(stop.set)
 
     threading.Thread(target=wait, name="jrr-stdin", daemon=True).start()
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _faults(texts: Sequence[str]) -> dict[str, str]:

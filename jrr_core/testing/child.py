@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -37,9 +37,12 @@ class Simulation:
         while (await _line(self._process))["event"] != "quiet":
             pass
 
-    async def stop(self) -> Truth:
-        """End the child and return what it really sent (nothing without a truth file)."""
-        await _end(self._process)
+    async def stop(self, within_s: float = _STOP_S) -> Truth:
+        """End the child and return what it really sent (nothing without a truth file).
+
+        A child that has not written its truth `within_s` is killed.
+        """
+        await _end(self._process, within_s)
         return Truth() if self._truth_file is None else await asyncio.to_thread(Truth.read, self._truth_file)
 
 
@@ -52,6 +55,7 @@ async def simulated(
     run_s: float | None = None,
     faults: Mapping[str, str] = _NONE,
     truth_file: Path | None = None,
+    truth_kinds: Collection[str] | None = None,
 ) -> AsyncIterator[Simulation]:
     """Serve the exchanges in a child process for the length of the `async with` block.
 
@@ -64,6 +68,8 @@ async def simulated(
         arguments += ["--fault", f"{name}={value}"]
     if truth_file is not None:
         arguments += ["--truth", str(truth_file)]
+    if truth_kinds is not None:
+        arguments += ["--truth-kinds", ",".join(truth_kinds)]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", "from jrr_core.cli import main; main()", *arguments,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -92,12 +98,12 @@ async def _line(process: asyncio.subprocess.Process) -> dict[str, Any]:
     return said
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process, within_s: float = _STOP_S) -> None:
     """Close the child's standard input and wait; kill it if it does not listen."""
     if process.stdin is not None:
         process.stdin.close()
     try:
-        async with asyncio.timeout(_STOP_S):
+        async with asyncio.timeout(within_s):
             await process.communicate()
     except TimeoutError:
         process.kill()

@@ -11,7 +11,7 @@ import errno
 import logging
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from types import TracebackType
 from urllib.parse import parse_qsl, urlsplit
@@ -49,8 +49,9 @@ class Simulator:
 
     `rate` is market steps per second, about as many frames; `run_s` stops the
     market after that long (`quiet` then returns once all is flushed), None
-    never. `symbols` trades only these listings. Port 0 takes a free one.
-    Raises ConfigError for an unknown fault or symbol and for a port in use.
+    never. `symbols` trades only these listings; the truth keeps `truth_kinds` (all
+    where None). Port 0 takes a free one. Raises ConfigError for an unknown fault,
+    symbol or kind and for a port in use.
     """
 
     def __init__(
@@ -65,13 +66,14 @@ class Simulator:
         symbols: Sequence[str] | None = None,
         host: str = "127.0.0.1",
         keep_truth: bool = True,
+        truth_kinds: Collection[str] | None = None,
     ) -> None:
         """Prepare market and script; nothing is opened yet."""
         faults = faults or {}
         own = split_faults(faults, script.faults, script.exchange)
         self.host, self.port = host, port
         self.market = Market(_choose(script, symbols), seed)
-        self.truth = Truth(keep_truth)
+        self.truth = Truth(keep_truth, truth_kinds)
         self.script = script(self.market, self.truth, own, time.time_ns())
         self._changes = listing_changes(faults, [listing.symbol for listing in self.market.listings])
         for _, symbol, listed in self._changes:

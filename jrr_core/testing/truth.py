@@ -41,12 +41,17 @@ class Truth:
     """What was sent: one event per type, exchange, symbol and key, in the order of first sending.
 
     With `kept` False nothing is remembered; scripts may then spare the work
-    of making events.
+    of making events. With `kinds` only events of those types are, beside the
+    books: a run of an hour sends more quotes than memory should hold.
     """
 
-    def __init__(self, kept: bool = True) -> None:
-        """Start with nothing sent."""
+    def __init__(self, kept: bool = True, kinds: Collection[str] | None = None) -> None:
+        """Start with nothing sent; raises ConfigError for a kind that no event has."""
+        for kind in kinds or ():
+            if kind not in TYPES:
+                raise ConfigError(f"no event is of the kind {kind!r}; kinds: {', '.join(TYPES)}")
         self.kept = kept
+        self._kinds = frozenset(TYPES if kinds is None else kinds)
         self._sent: dict[Identity, Recorded] = {}
         self._offered: dict[Identity, Recorded] = {}
         self._books: dict[tuple[str, str], BookSnapshot] = {}
@@ -69,7 +74,7 @@ class Truth:
 
     def record(self, event: Recorded) -> None:
         """Note that `event` was queued to a client; a later state of the same candle replaces the earlier."""
-        if not self.kept:
+        if not self.kept or event.type not in self._kinds:
             return
         same = identity(event)
         if isinstance(event, Candle):
@@ -79,7 +84,7 @@ class Truth:
 
     def offer(self, event: Recorded) -> None:
         """Note that `event` was answered to a request: a client may keep it and need not."""
-        if self.kept:
+        if self.kept and event.type in self._kinds:
             self._offered[identity(event)] = event
 
     def close_book(self, book: BookSnapshot) -> None:

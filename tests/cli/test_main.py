@@ -6,13 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import Result
 
 import jrr_core.cli
 
+ROOT = Path(__file__).resolve().parents[2]
 Jrr = Callable[..., Result]
 Install = Callable[..., str]
 COMMANDS = [
@@ -120,6 +123,48 @@ def test_modules_of_commands_load_when_asked_for() -> None:
     code = "import sys, jrr_core.cli; print([m for m in sys.modules if m.startswith('jrr_core.cli.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# What takes longest to import of what jrr works with.
+HEAVY = ("asyncio", "asyncpg", "attr", "cattrs", "jrr_core.config", "jrr_core.events", "jrr_core.loading", "msgspec",
+         "packaging", "sqlite3", "ssl", "websockets")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{}, {"_JRR_COMPLETE": "bash_complete", "COMP_WORDS": "jrr p", "COMP_CWORD": "1"}],
+    ids=["help", "completion"],
+)
+def test_a_list_of_commands_imports_next_to_nothing(environ: dict[str, str]) -> None:
+    code = (
+        "import sys, atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+        "from jrr_core.cli import main; main(['--help'], prog_name='jrr')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **environ}, capture_output=True, text=True,
+                          check=True)  # fmt: skip
+    assert "postgres" in done.stdout
+    loaded = done.stderr.split()
+    assert "jrr_core.cli" in loaded
+    assert [name for name in HEAVY if name in loaded] == []
+    plugins = [path.parent.name for path in ROOT.glob("plugins/*/src/*/__init__.py")]
+    assert [name for name in plugins if name in loaded] == ["jrr_postgres"]
+
+
+def test_the_version_needs_no_plugin() -> None:
+    code = (
+        "import sys, atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+        "from jrr_core.cli import main; main(['--version'], prog_name='jrr')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"jrr, version {version('jrr-core')}\n"
+    assert [name for name in (*HEAVY, "jrr_postgres", "pluggy") if name in done.stderr.split()] == []
+
+
+def test_completion_offers_the_commands_that_begin_so(folder: Path) -> None:
+    context = click.Context(jrr_core.cli.main, info_name="jrr")
+    found = {item.value: item.help for item in jrr_core.cli.main.shell_complete(context, "gr")}
+    assert found == {"greet": "Greet from a plugin."}
+    assert {item.value for item in jrr_core.cli.main.shell_complete(context, "--")} == {"--version", "--help"}
 
 
 def _shell(line: str, folder: Path, **environ: str) -> "subprocess.CompletedProcess[str]":

@@ -115,6 +115,7 @@ def test_faults_are_listed(folder: Path) -> None:
         (["tiny", "--symbols", "DOGE"], "does not list 'DOGE'; it lists BTC"),
         (["tiny", "--for", "soon"], "is not a duration"),
         (["tiny", "--rate", "20001"], "--rate"),
+        (["tiny", "--truth-kinds", "trades"], "no event is of the kind 'trades'"),
         (["tiny", "--truth", "/nowhere/at/all"], "cannot write the truth file /nowhere/at/all"),
     ],
 )

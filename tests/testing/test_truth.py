@@ -234,6 +234,19 @@ def test_nothing_is_kept_when_nothing_is_wanted() -> None:
     assert truth.book_at("x", "BTC", 1) is None
 
 
+def test_only_what_is_wanted_is_kept_beside_the_books() -> None:
+    truth = Truth(kinds=["candle"])
+    truth.record(trade(1))
+    truth.offer(trade(2))
+    truth.close_book(snapshot(1, {}))
+    assert (truth.events, truth.offered, len(truth.books)) == ([], [], 1)
+    wanting = Truth(kinds=["trade"])
+    wanting.record(trade(1))
+    assert len(wanting.events) == 1
+    with pytest.raises(ConfigError, match="no event is of the kind 'trades'; kinds: trade, "):
+        Truth(kinds=["trades"])
+
+
 def test_unusable_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot write the truth file"):
         Truth().write(tmp_path / "no" / "where")

@@ -66,6 +66,12 @@ class Collector:
                 self.noise.append(line.decode("utf-8", "replace"))
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether its process is there."""
         return self._process is not None and self._process.returncode is None

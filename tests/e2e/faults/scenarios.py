@@ -38,7 +38,7 @@ async def restart_within_copy(stage: Stage) -> None:
     async with connected(kept.dsn) as connection:
         await connection.execute("BEGIN")
         await connection.execute("LOCK TABLE jrr.stored_trades IN SHARE MODE")
-        await _busy_backend(kept)
+        await busy_backend(kept)
         await asyncio.to_thread(kept.server.restart, "immediate")
     stage.over()
 
@@ -46,7 +46,7 @@ async def restart_within_copy(stage: Stage) -> None:
 async def kill_backend(stage: Stage) -> None:
     """Kill the server process that stores for the collector; PostgreSQL then restarts all of its own accord."""
     await asyncio.sleep(_BEFORE_S)
-    os.kill(await _busy_backend(stage.kept), signal.SIGKILL)
+    os.kill(await busy_backend(stage.kept), signal.SIGKILL)
     stage.over()
 
 
@@ -59,7 +59,7 @@ async def cut_within_copy(stage: Stage) -> None:
     stage.over()
 
 
-async def _busy_backend(kept: PostgresKept) -> int:
+async def busy_backend(kept: PostgresKept) -> int:
     """Return the process id of a server process of the collector's that works just now."""
     query = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND state = 'active' AND pid <> pg_backend_pid()"
     async with asyncio.timeout(20):

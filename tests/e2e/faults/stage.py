@@ -159,7 +159,7 @@ async def _strike(
         stage.outlived = False
         recovering.cancel()
     (recovery_s,) = await asyncio.gather(recovering, return_exceptions=True)
-    await _settle(stage.kept)
+    await settle(stage.kept)
     return recovery_s if isinstance(recovery_s, float) else None
 
 
@@ -232,7 +232,7 @@ async def _healed(kept: Kept, over_ns: int) -> float:
     return max(0.0, (max(filled, default=0) - over_ns) / 1e9)
 
 
-async def _settle(kept: Kept) -> None:
+async def settle(kept: Kept) -> None:
     """Return when the store has not changed for a while; longer while gaps stand that may yet be filled."""
     loop = asyncio.get_running_loop()
     begun = since = loop.time()
