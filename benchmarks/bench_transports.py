@@ -16,9 +16,11 @@ import re
 import resource
 import socket
 import statistics
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
+from typing import Any
 
+import uvloop
 from websockets.asyncio.client import connect
 
 from jrr_core.route import Network, NetworkSettings
@@ -28,7 +30,7 @@ _ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SIZES = {"trade": 205, "depth": 1400}
 _BURST = 500
 
-Variant = Callable[[str], Awaitable[int]]
+Variant = Callable[[str], Coroutine[Any, Any, int]]
 
 
 def frame(size: int) -> bytes:
@@ -93,6 +95,10 @@ VARIANTS: dict[str, Variant] = {
     "jrr, websockets": by("websockets"),
     "jrr, picows": by("picows"),
 }
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
 
 
 def cpu_s() -> float:
@@ -111,17 +117,21 @@ def main() -> None:
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(there, asked.messages), daemon=True)
     server.start()
     port = here.recv()
-    took: dict[tuple[str, str], list[float]] = {}
+    took: dict[tuple[str, str, str], list[float]] = {}
     for _ in range(asked.runs):
         for kind, size in _SIZES.items():
             for name, variant in VARIANTS.items():
-                began = cpu_s()
-                seen = asyncio.run(variant(f"ws://127.0.0.1:{port}/{size}"))  # type: ignore[arg-type]
-                assert seen == asked.messages, (name, seen)
-                took.setdefault((name, kind), []).append((cpu_s() - began) / seen * 1e6)
-    print(f"{'CPU µs per message':28}" + "".join(f"{kind:>10}" for kind in _SIZES))
+                for loop, factory in LOOPS.items():
+                    began = cpu_s()
+                    with asyncio.Runner(loop_factory=factory) as runner:
+                        seen = runner.run(variant(f"ws://127.0.0.1:{port}/{size}"))
+                    assert seen == asked.messages, (name, seen)
+                    took.setdefault((name, loop, kind), []).append((cpu_s() - began) / seen * 1e6)
+    print(f"{'CPU µs per message':36}" + "".join(f"{kind:>10}" for kind in _SIZES))
     for name in VARIANTS:
-        print(f"{name:28}" + "".join(f"{statistics.median(took[name, kind]):>10.2f}" for kind in _SIZES))
+        for loop in LOOPS:
+            figures = "".join(f"{statistics.median(took[name, loop, kind]):>10.2f}" for kind in _SIZES)
+            print(f"{name + ', ' + loop:36}{figures}")
     server.terminate()
 
 

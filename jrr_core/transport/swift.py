@@ -35,7 +35,7 @@ _SILENT = logging.Logger("jrr.picows", logging.CRITICAL + 1)
 # What stands for a close without a code, RFC 6455 7.1.5.
 _NO_CODE = 1005
 _STATUS = re.compile(rb"HTTP/1\.\d (\d{3})")
-_TEXT, _BINARY, _PARTED = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
+_TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 
 
 async def connect(
@@ -135,20 +135,20 @@ class SwiftSocket(Connection, WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take a frame, whose payload is the library's again when this returns."""
-        kind = frame.msg_type
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self._violated(WSCloseCode.PROTOCOL_ERROR, "reserved bits must be 0")
-            return
-        if kind is _TEXT or kind is _BINARY or kind is _PARTED:
-            payload = frame.get_payload_as_bytes()
-            if self._parts or not frame.fin or kind is _PARTED:
-                self._add(payload, kind is _PARTED, frame.fin)
-            else:
-                self._deliver(payload)
+        kind, take = frame.msg_type, self._take
+        plain = (kind is _TEXT or kind is _BINARY) and frame.fin
+        if plain and take is not None and not (frame.rsv1 or frame.rsv2 or frame.rsv3 or self._parts):
+            self._ts_recv = ts_recv = self._ts_recv + 1
+            try:
+                take(frame.get_payload_as_bytes(), ts_recv)
+            except Exception as error:
+                self._fail(error)
         elif kind is WSMsgType.PONG:
             self._pong(frame.get_payload_as_bytes())
         elif kind is WSMsgType.CLOSE:
             self._closed(frame)
+        elif self._lost is None and self._failed is None:
+            self._add(frame, kind is WSMsgType.CONTINUATION)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Note that the connection is gone."""
@@ -166,33 +166,23 @@ class SwiftSocket(Connection, WSListener):
         if self._library.is_close_frame_sent:
             self._look()
 
-    def _add(self, payload: bytes, goes_on: bool, fin: bool) -> None:
-        """Take a part of a message."""
-        if goes_on != bool(self._parts):
+    def _add(self, frame: WSFrame, goes_on: bool) -> None:
+        """Take a part of a message, or one that nobody takes yet."""
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self._violated(WSCloseCode.PROTOCOL_ERROR, "reserved bits must be 0")
+        elif goes_on != bool(self._parts):
             self._violated(WSCloseCode.PROTOCOL_ERROR, "a part of a message is missing")
-            return
-        self._parts.append(payload)
-        if sum(map(len, self._parts)) > MAX_MESSAGE_BYTES:
+        elif sum(map(len, self._parts)) + frame.payload_size > MAX_MESSAGE_BYTES:
             self._violated(WSCloseCode.MESSAGE_TOO_BIG, f"over {MAX_MESSAGE_BYTES} bytes in parts")
-            return
-        if fin:
-            whole = b"".join(self._parts)
-            self._parts.clear()
-            self._deliver(whole)
-
-    def _deliver(self, payload: bytes) -> None:
-        ts_recv = self._ts_recv
-        self._ts_recv = ts_recv + 1
-        if self._take is not None:
-            self._hand(payload, ts_recv)
-        elif self._lost is None and self._failed is None:
-            self._held.append((payload, ts_recv))
-
-    def _hand(self, payload: bytes, ts_recv: int) -> None:
-        try:
-            self._take(payload, ts_recv)  # type: ignore[misc]  # callers look
-        except Exception as error:
-            self._fail(error)
+        else:
+            self._parts.append(frame.get_payload_as_bytes())
+            if frame.fin:
+                whole = b"".join(self._parts)
+                self._parts.clear()
+                self._ts_recv += 1
+                self._held.append((whole, self._ts_recv))
+                if self._take is not None:
+                    self._catch_up()
 
     def _violated(self, code: WSCloseCode, how: str) -> None:
         """Fail the connection for what came, and hear no more of it."""
@@ -221,7 +211,10 @@ class SwiftSocket(Connection, WSListener):
         self._held.clear()
         for payload, ts_recv in held:
             if self._take is not None:
-                self._hand(payload, ts_recv)
+                try:
+                    self._take(payload, ts_recv)
+                except Exception as error:
+                    self._fail(error)
 
     def _say(self, text: str) -> None:
         self._library.send(_TEXT, text)
