@@ -7,11 +7,12 @@ Certificates and host names are always verified; the password of a proxy gets in
 import socket
 import ssl
 from functools import cached_property
+from importlib import import_module
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from attrs import define, field
+from attrs import define, field, validators
 
 from .errors import ConfigError
 from .network import reason_of
@@ -19,6 +20,7 @@ from .redact import hide
 from .setting import setting
 
 _DIRECT = "none"
+_PICOWS = "picows"
 # The ports of these schemes where none is written: RFC 9110 4.2.1, and the one IANA gives SOCKS.
 _PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
 # What a setting or variable for plain WebSockets is called.
@@ -151,6 +153,12 @@ class NetworkSettings:
         validator=_proxy_or_nothing,
     )
     ca_file: str = setting("", "File of PEM certificates to trust besides those of the system.")
+    transport: str = setting(
+        "auto",
+        'What carries WebSockets: "picows", which `jrr-core[fast]` installs and which takes less CPU, "websockets", '
+        'or "auto": picows where it is installed.',
+        validator=validators.in_(("auto", "websockets", "picows")),
+    )
 
 
 class Network:
@@ -161,6 +169,24 @@ class Network:
         self._settings = settings or NetworkSettings()
         if self._settings.ca_file:
             self.tls  # noqa: B018 - a wrong file is told before anything is connected
+        if self._settings.transport == _PICOWS:
+            self.transport  # noqa: B018 - so is a missing library
+
+    @cached_property
+    def transport(self) -> str:
+        """The library that carries WebSockets, "picows" or "websockets"; raises ConfigError for one not installed."""
+        wanted = self._settings.transport
+        if wanted == "websockets":
+            return wanted
+        try:
+            import_module(_PICOWS)
+        except ImportError as error:
+            if wanted == _PICOWS:
+                raise ConfigError(
+                    f'network.transport = "picows": it cannot be loaded ({error}); pip install "jrr-core[fast]"'
+                ) from None
+            return "websockets"
+        return _PICOWS
 
     @cached_property
     def tls(self) -> ssl.SSLContext:

@@ -1,15 +1,15 @@
 """Opening a WebSocket: the way there, by the library in use, and what hinders it in words a user can act on."""
 
 import asyncio
+import base64
 import time
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from ..errors import ConfigError
 from ..network import host_of, reason_of
 from ..route import SYSTEM, Network
 from .socket import NO_HEADERS, ConnectFailed, NoWebSocket, Refused, Socket
-from .websocket import connect
 
 
 async def open_socket(
@@ -24,11 +24,19 @@ async def open_socket(
         began, parts = time.monotonic(), urlsplit(url)
         if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.fragment:
             raise ValueError("its scheme, its host or its end is not one's")
+        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        sent = {**_authorization(parts), **headers}
         proxy, secure = network.proxy_for(url), parts.scheme == "wss"
         port = parts.port or (443 if secure else 80)
         way = None if proxy is None else await proxy.open(parts.hostname, port, timeout_s)
         async with asyncio.timeout(max(timeout_s - (time.monotonic() - began), 0.0)):
-            return await connect(url, headers, network.tls if secure else None, way)
+            if network.transport == "picows":
+                from .swift import connect as swiftly
+
+                return await swiftly(bare, sent, network.tls if secure else None, way)
+            from .websocket import connect
+
+            return await connect(bare, sent, network.tls if secure else None, way)
     # First of all: a certificate that fails is an OSError and a ValueError.
     except (OSError, TimeoutError) as error:
         raise ConnectFailed(f"cannot reach {host_of(url)}: {reason_of(error)}", answered=False) from None
@@ -38,3 +46,10 @@ async def open_socket(
         raise ConnectFailed(f"{host_of(url)} refused the connection: {refused}") from None
     except NoWebSocket as error:
         raise ConnectFailed(f"{host_of(url)} did not answer as a WebSocket server: {error}") from None
+
+
+def _authorization(parts: SplitResult) -> dict[str, str]:
+    if parts.username is None:
+        return {}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
