@@ -6,12 +6,14 @@ what the user or a plugin's author must change, 1 for what failed on the way.
 
 from gettext import gettext
 from importlib import import_module
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from ..errors import ConfigError, JrrError, PluginError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _COMMANDS = {
     "run": "Collect live data until stopped.",
@@ -75,8 +77,10 @@ class Commands(click.Group):
         with formatter.section(gettext("Commands")):
             formatter.write_dl(list(_summaries().items()))
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Offer the commands that begin so, by the same list and as cheaply, and the options."""
+        from click.shell_completion import CompletionItem
+
         rows = _summaries().items()
         found = [CompletionItem(name, help=text) for name, text in rows if name.startswith(incomplete)]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]

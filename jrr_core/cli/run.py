@@ -21,6 +21,7 @@ from ..manager import Manager
 from ..plugins import Plugins
 from ..remote import Remote
 from ..systemd import Systemd
+from .heap import give_back, settle
 from .live import LiveLine, Rate, run_line
 from .options import config_options, instance_option, load_plugins, settings, subscribe_option
 from .summary import run_summary
@@ -52,6 +53,7 @@ def run(
     changes what is collected. Exit code: 0 everything received is stored,
     1 something was lost or failed, 2 a setting is wrong.
     """
+    give_back()
     hangup = asyncio.Event()
     with contextlib.suppress(ValueError):
         # By default it kills the process, and systemd may send it before there is anything to reload.
@@ -95,6 +97,7 @@ async def _collect(
     manager = await ManagerBuilder(plugins=plugins, config=config).set_metrics().build()
     _obey(manager, config, reread, hangup)
     await manager.subscribe(config.subscriptions)
+    settle()
     try:
         code = await manager.run(for_s=for_s, on_tick=None if live is None else _ticker(live))
     finally:
