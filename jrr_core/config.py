@@ -67,6 +67,12 @@ class RunSettings:
     shard: str = setting(
         "", 'Part of the subscriptions to collect, of so many: "1/3", "2/3" or "3/3"; empty for all of them.'
     )
+    loop: str = setting(
+        "auto",
+        'Event loop of `jrr run`: "uvloop", which `jrr-core[fast]` installs and which takes less CPU, "asyncio", or '
+        '"auto": uvloop where it is installed.',
+        validator=validators.in_(("auto", "asyncio", "uvloop")),
+    )
     quarantine: str = setting(
         ".jrr/quarantine", "Folder that keeps refused frames and rows; made when it is first needed."
     )

@@ -161,6 +161,21 @@ class NetworkSettings:
     )
 
 
+def transport_in_use(wanted: str) -> str:
+    """Return which library "auto", "websockets" or "picows" comes to here; raises ConfigError for one not installed."""
+    if wanted == "websockets":
+        return wanted
+    try:
+        import_module(_PICOWS)
+    except ImportError as error:
+        if wanted == _PICOWS:
+            raise ConfigError(
+                f'network.transport = "picows": it cannot be loaded ({error}); pip install "jrr-core[fast]"'
+            ) from None
+        return "websockets"
+    return _PICOWS
+
+
 class Network:
     """How a run reaches the internet; made once, since a TLS context costs 30 ms and 0.8 MB."""
 
@@ -174,19 +189,8 @@ class Network:
 
     @cached_property
     def transport(self) -> str:
-        """The library that carries WebSockets, "picows" or "websockets"; raises ConfigError for one not installed."""
-        wanted = self._settings.transport
-        if wanted == "websockets":
-            return wanted
-        try:
-            import_module(_PICOWS)
-        except ImportError as error:
-            if wanted == _PICOWS:
-                raise ConfigError(
-                    f'network.transport = "picows": it cannot be loaded ({error}); pip install "jrr-core[fast]"'
-                ) from None
-            return "websockets"
-        return _PICOWS
+        """The library that carries WebSockets; raises ConfigError for one not installed."""
+        return transport_in_use(self._settings.transport)
 
     @cached_property
     def tls(self) -> ssl.SSLContext:

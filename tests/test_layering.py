@@ -20,7 +20,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "hookspecs", "alarms", "sequence", "book_stream", "buffer", "bus", "backfill", "backoff", "continuity",
         "counters",
-        "coverage", "desk", "endpoints", "holes", "intake", "journal", "ladder", "lead", "lines", "network", "numbered",
+        "coverage", "desk", "endpoints", "eventloop", "holes", "intake",
+        "journal", "ladder", "lead", "lines", "network", "numbered",
         "packing", "pace", "pages", "printable", "private", "quarantine", "rates", "resync", "rising", "route",
         "seeded_book", "segment", "shard", "stream", "structure", "systemd", "tape", "timelines", "track",
         "tracks", "unhealed", "vigil", "wanted_topics", "wire", "wishes",

@@ -16,7 +16,7 @@ from ..sink import Sink
 from ..subscription import Subscription
 from .exchanges import check_exchange
 from .finding import Finding
-from .machine import check_descriptors, check_disk, check_folder, check_ports
+from .machine import check_descriptors, check_disk, check_folder, check_libraries, check_ports
 from .stores import check_store
 from .trial import check_delivery
 
@@ -29,6 +29,7 @@ async def checkup(config: Config, plugins: Plugins) -> list[Finding]:
     findings = [_check_subscribed(config), *_check_plugins(plugins)]
     findings += [*check_folder("capture", config.capture.path), *check_folder("spool", config.spool.path)]
     findings += check_ports(config)
+    findings.append(check_libraries(config))
     manager = await ManagerBuilder(plugins=plugins, config=evolve(config, capture=CaptureSettings())).build()
     wanted: dict[str, list[Subscription]] = {}
     for subscription in config.subscriptions:

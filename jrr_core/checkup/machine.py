@@ -10,7 +10,9 @@ from tempfile import TemporaryFile
 from ..config import Config
 from ..control.settings import socket_path
 from ..errors import ConfigError
+from ..eventloop import loop_in_use
 from ..observe.address import address_of
+from ..route import transport_in_use
 from ..sink import Sink
 from .finding import Finding
 
@@ -32,6 +34,12 @@ def check_folder(section: str, path: str) -> Iterator[Finding]:
     except OSError as error:
         text = f"{folder} cannot be written: {error.strerror}"
         yield Finding("error", section, text, f"set {section}.path to another folder")
+
+
+def check_libraries(config: Config) -> Finding:
+    """Return what carries WebSockets and runs the tasks; raises ConfigError for what is asked for and not installed."""
+    transport, loop = transport_in_use(config.network.transport), loop_in_use(config.run.loop)
+    return Finding("ok", "libraries", f"WebSockets by {transport}, event loop of {loop}")
 
 
 def check_disk(sink: Sink, bytes_per_day: float | None) -> Iterator[Finding]:

@@ -16,10 +16,12 @@ from ..config import Config, duration_s
 from ..control.server import ControlServer
 from ..control.settings import socket_path
 from ..errors import ConfigError
+from ..eventloop import loop_in_use, run_on
 from ..journal import say, set_up
 from ..manager import Manager
 from ..plugins import Plugins
 from ..remote import Remote
+from ..route import transport_in_use
 from ..systemd import Systemd
 from .heap import give_back, settle
 from .live import LiveLine, Rate, run_line
@@ -83,7 +85,9 @@ def run(
         ManagerBuilder(plugins=loaded, config=new).check()
         return new
 
-    sys.exit(asyncio.run(_collect(config, loaded, for_s, live, reread, hangup)))
+    loop, transport = loop_in_use(config.run.loop), transport_in_use(config.network.transport)
+    say(logging.INFO, "starting", f"WebSockets by {transport}, event loop of {loop}", loop=loop, transport=transport)
+    sys.exit(run_on(loop, _collect(config, loaded, for_s, live, reread, hangup)))
 
 
 async def _collect(

@@ -21,8 +21,8 @@ def test_all_is_well(configured: Path, server: Any, jrr: Jrr) -> None:
     assert result.exit_code == 0, result.output
     assert {finding["state"] for finding in found.values()} == {"ok"}
     assert list(found) == [
-        "settings", "plugins", "capture", "spool", "toy REST", "toy clock", "toy subscriptions", "toy WebSocket",
-        "toy data", "open files", "store shelf",
+        "settings", "plugins", "capture", "spool", "libraries", "toy REST", "toy clock", "toy subscriptions",
+        "toy WebSocket", "toy data", "open files", "store shelf",
     ]  # fmt: skip
     assert found["toy REST"]["text"].startswith("3 instruments")
     assert found["toy subscriptions"]["text"] == "2 streams on 1 connections"
