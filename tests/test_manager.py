@@ -603,7 +603,8 @@ def test_an_overflow_is_a_gap_in_the_store() -> None:
 
 
 SIGNALLED = """
-    import asyncio, sys
+    import sys
+    from jrr_core.eventloop import run_on
     from tests.test_manager import managed
     from tests.toy import MemorySink, balanced, says, toy_server, until
 
@@ -620,13 +621,16 @@ SIGNALLED = """
             drain = manager.drains[0]
             print(code, balanced(drain.counters), drain.counters.spooled > 0, sink.closed, flush=True)
 
-    asyncio.run(main())
+    run_on("LOOP", main())
 """
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize(("signals", "away", "told"), [(1, False, "0 True False 1"), (2, True, "1 True True 1")])
-def test_one_signal_stops_in_order_and_a_second_at_once(signals: int, away: bool, told: str, tmp_path: Path) -> None:
-    code = textwrap.dedent(SIGNALLED).replace("AWAY", str(away))
+def test_one_signal_stops_in_order_and_a_second_at_once(
+    signals: int, away: bool, told: str, loop: str, tmp_path: Path
+) -> None:
+    code = textwrap.dedent(SIGNALLED).replace("AWAY", str(away)).replace("LOOP", loop)
     began = time.monotonic()
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=tmp_path,

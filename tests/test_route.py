@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from attrs import evolve
 
 from jrr_core.config import load_config
 from jrr_core.errors import ConfigError
@@ -50,12 +51,17 @@ def network(**settings: str) -> Network:
     return Network(NetworkSettings(**settings))
 
 
-async def reached_by_websocket(server: ToyServer, way: Network) -> bytes | str:
+async def reached_by_websockets(server: ToyServer, way: Network, transport: str = "websockets") -> bytes | str:
+    way = Network(evolve(way._settings, transport=transport))
     socket = await open_socket(server.url, 2.0, network=way)
     try:
         return await Inbox(socket).next()
     finally:
         await socket.close()
+
+
+async def reached_by_picows(server: ToyServer, way: Network) -> bytes | str:
+    return await reached_by_websockets(server, way, "picows")
 
 
 async def reached_by_rest(server: ToyServer, way: Network) -> bytes | str:
@@ -64,10 +70,10 @@ async def reached_by_rest(server: ToyServer, way: Network) -> bytes | str:
 
 
 Reach = Callable[[ToyServer, Network], Awaitable[bytes | str]]
-both = pytest.mark.parametrize("reach", [reached_by_websocket, reached_by_rest])
+each = pytest.mark.parametrize("reach", [reached_by_websockets, reached_by_picows, reached_by_rest])
 
 
-@both
+@each
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("credentials", [None, CREDENTIALS])
 def test_everything_goes_through_the_proxy(scheme: str, credentials: tuple[str, str] | None, reach: Reach) -> None:
@@ -83,7 +89,7 @@ def test_everything_goes_through_the_proxy(scheme: str, credentials: tuple[str, 
     asyncio.run(main())
 
 
-@both
+@each
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_tls_goes_through_the_proxy_to_the_host(
     scheme: str, reach: Reach, server_tls: ssl.SSLContext, ca_file: str
@@ -98,7 +104,7 @@ def test_tls_goes_through_the_proxy_to_the_host(
     asyncio.run(main())
 
 
-@both
+@each
 def test_socks5_looks_names_up_here(reach: Reach) -> None:
     async def main() -> None:
         async with toy_server(says("hello"), host="127.0.0.1") as server, proxy_server("socks5") as p:
@@ -112,7 +118,7 @@ def test_socks5_looks_names_up_here(reach: Reach) -> None:
     asyncio.run(main())
 
 
-@both
+@each
 @pytest.mark.parametrize(
     ("scheme", "more", "words"),
     [
@@ -143,7 +149,7 @@ def test_a_refusal_names_proxy_reason_and_cure_and_no_password(
     asyncio.run(main())
 
 
-@both
+@each
 @pytest.mark.parametrize("scheme", [*SCHEMES, "socks5"])
 def test_a_proxy_that_is_away_is_named(scheme: str, reach: Reach) -> None:
     async def main() -> None:
@@ -168,7 +174,7 @@ def test_a_proxy_that_says_nothing_is_not_waited_for() -> None:
     asyncio.run(main())
 
 
-@both
+@each
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
 def test_the_environment_names_the_proxy(name: str, reach: Reach, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
@@ -241,7 +247,7 @@ def test_a_proxy_s_password_is_in_no_text() -> None:
     assert (proxy.user, proxy.password) == ("u", "s3cret") if proxy else False
 
 
-@both
+@each
 def test_a_certificate_nobody_vouches_for_is_refused_with_the_cure(reach: Reach, server_tls: ssl.SSLContext) -> None:
     async def main() -> None:
         async with toy_server(says("hello"), tls=server_tls) as server:
@@ -252,7 +258,7 @@ def test_a_certificate_nobody_vouches_for_is_refused_with_the_cure(reach: Reach,
     asyncio.run(main())
 
 
-@both
+@each
 def test_an_own_authority_is_trusted(
     reach: Reach, server_tls: ssl.SSLContext, ca_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +271,7 @@ def test_an_own_authority_is_trusted(
     asyncio.run(main())
 
 
-@both
+@each
 def test_a_certificate_for_another_host_is_refused(reach: Reach, authority: trustme.CA, ca_file: str) -> None:
     async def main() -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -195,3 +195,22 @@ def test_a_hangup_before_anything_runs_is_taken_for_later(
     result = jrr("run", "--subscribe", "toy:trade:BTCUSD", "--for", "0.3s", "--log-format", "json")
     assert result.exit_code == 0
     assert [json.loads(line)["event"] for line in result.stderr.splitlines()].count("reloaded") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("loop", "transport"), [("asyncio", "websockets"), ("uvloop", "picows")])
+def test_signals_reload_and_stop_on_every_loop(
+    configured: Path, server: Any, site: Path, loop: str, transport: str, number: signal.Signals
+) -> None:
+    with (configured / "jrr.toml").open("a") as file:
+        file.write(SUBSCRIBE.format("BTCUSD"))
+    running = Collector(site, "--set", f"run.loop={loop}", "--set", f"network.transport={transport}")
+    begun = running.said("starting")
+    assert (begun["loop"], begun["transport"]) == (loop, transport)
+    running.said("connected")
+    running.process.send_signal(signal.SIGHUP)
+    assert running.said("reloaded")["subscribed"] == []
+    running.process.send_signal(number)
+    assert running.said("account")["failings"] == []
+    assert running.end() == 0
+    running.process.communicate()

@@ -125,7 +125,7 @@ async def play(
     async with simulated(exchanges, rate=rate / len(exchanges), seed=seed, run_s=scenario.run_s, faults=faults,
                          truth_file=folder / "truth.jsonl") as simulation:  # fmt: skip
         begun = asyncio.get_running_loop().time()
-        stage = Stage(_collector(scenario, wanted, kept, simulation, folder), kept, Random(seed))
+        stage = Stage(_collector(scenario, wanted, kept, simulation, folder, seed), kept, Random(seed))
         try:
             recovery_s = await _strike(scenario, stage, exchanges, begun, simulation)
         finally:
@@ -189,11 +189,14 @@ async def _unsaid(silent: Sequence[str], store: QueryStore, collector: Collector
 
 
 def _collector(
-    scenario: Scenario, wanted: Sequence[Subscription], kept: Kept, simulation: Simulation, folder: Path
+    scenario: Scenario, wanted: Sequence[Subscription], kept: Kept, simulation: Simulation, folder: Path, seed: int
 ) -> Collector:
+    """Return the collector; odd seeds run on websockets and asyncio's loop, even ones on picows and uvloop."""
     places = {name: (simulation.ws_urls[name], simulation.rest_urls[name]) for name in simulation.ws_urls}
     texts = [_text(each) for each in wanted]
     lines = toml(places, texts, kept.name, kept.settings, scenario.settings)
+    transport, loop = ("websockets", "asyncio") if seed % 2 else ("picows", "uvloop")
+    lines += f'[network]\ntransport = "{transport}"\n[run]\nloop = "{loop}"\n'
     (folder / "jrr.toml").write_text(lines)
     return Collector(folder, _shifting_clock(folder) if scenario.clock else {})
 
