@@ -1,7 +1,7 @@
 """CPU of one WebSocket per message, frames not parsed: what jrr uses beside what the libraries offer as their own.
 
 A process of its own sends the same frames, encoded beforehand, as fast as they
-are read. Variants alternate within the run; the medians are printed.
+are read, or `--rate` a second, one by one. Variants alternate within the run; the medians are printed.
 
     .venv/bin/python benchmarks/bench_transports.py
 """
@@ -16,6 +16,7 @@ import re
 import resource
 import socket
 import statistics
+import time
 from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
 from typing import Any
@@ -38,7 +39,7 @@ def frame(size: int) -> bytes:
     return b"\x81\x7e" + size.to_bytes(2) + b"x" * size
 
 
-def serve(told: Connection, messages: int) -> None:
+def serve(told: Connection, messages: int, rate: int) -> None:
     """Answer every handshake, then send `messages` frames of the size that the path names, and hang up."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         told.send(server.getsockname()[1])
@@ -56,8 +57,12 @@ def serve(told: Connection, messages: int) -> None:
                     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                     b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
                 )
-                burst = frame(int(size[1])) * _BURST
-                for _ in range(messages // _BURST):
+                together = 1 if rate else _BURST
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                burst, began = frame(int(size[1])) * together, time.monotonic()
+                for number in range(messages // together):
+                    if rate:
+                        time.sleep(max(began + number / rate - time.monotonic(), 0.0))
                     peer.sendall(burst)
                 peer.sendall(b"\x88\x02\x03\xe8")
 
@@ -111,10 +116,13 @@ def main() -> None:
     """Run all variants and print a table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--messages", type=int, default=100_000)
+    options.add_argument("--rate", type=int, default=0)
     options.add_argument("--runs", type=int, default=5)
     asked = options.parse_args()
     here, there = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(there, asked.messages), daemon=True)
+    server = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(there, asked.messages, asked.rate), daemon=True
+    )
     server.start()
     port = here.recv()
     took: dict[tuple[str, str, str], list[float]] = {}
