@@ -68,7 +68,7 @@ class StorageConfig:
     max_rows: int = setting(5000, "Events written in one transaction at most.", validator=_positive)
     max_age_s: float = setting(0.1, "Seconds an event waits for its transaction at most.", validator=_positive)
     pause_s: float = setting(
-        0.005,
+        0.003,
         "Seconds between two transactions; after a longer rest an event is written at once.",
         validator=validators.ge(0),
     )
