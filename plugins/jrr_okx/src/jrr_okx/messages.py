@@ -87,7 +87,7 @@ class _TradePush(Struct):
     data: list[TradeRow]
 
 
-_trade_push = decoder(_TradePush, ("arg", "instId", "seqId"))
+trade_push = decoder(_TradePush, ("arg", "instId", "seqId"))
 
 
 def trades(symbol: str, space: str | None, payload: Payload, ts_recv: int) -> list[Trade]:
@@ -113,7 +113,7 @@ def trades(symbol: str, space: str | None, payload: Payload, ts_recv: int) -> li
             "rpi" if row.source == "1" else None,
             space,
         )
-        for row in _trade_push(payload).data
+        for row in trade_push(payload).data
     ]
 
 
