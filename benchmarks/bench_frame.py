@@ -121,7 +121,7 @@ def _refused(origin: str, reason: str, payload: object) -> None:
 
 
 def taken(case: str, frames: Sequence[bytes], whole: bool) -> tuple[float, float]:
-    """Feed the frames; return the CPU in us a frame, of parsing alone unless `whole`, and how many events there were."""
+    """Feed the frames; return the CPU in us a frame, of parsing alone unless `whole`, and the number of events."""
     exchange, native, _, _ = CASES[case]
     intake, buffer = intake_of(exchange, native)
     if case == "binance depth":
