@@ -74,7 +74,7 @@ class Continuity:
 
     def due(self, streams: Iterable[Stream], now_ns: int) -> list[Message]:
         """Return what has been held long enough, and what that shows to be missing."""
-        return [event for stream in streams if stream.track is not None for event in stream.track.due(now_ns)]
+        return [event for track in _awake(streams) for event in track.due(now_ns)]
 
     def resume(self, points: Mapping[StreamKey, int]) -> list[Message]:
         """Take the last numbers a store had before this run; of several stores the lowest counts."""
@@ -109,7 +109,11 @@ class Continuity:
 
     def asks(self, streams: Iterable[Stream], session: str, now_ns: int) -> list[Hole]:
         """Return the holes that this session, which carries `streams`, is to ask for now."""
-        return [hole for stream in streams if stream.track is not None for hole in stream.track.asks(session, now_ns)]
+        holes: list[Hole] = []
+        for track in _awake(streams):
+            holes += track.asks(session, now_ns)
+            track.awake = track.waits
+        return holes
 
     def absent(self, absent: Absent, ts_recv: int, session: str) -> list[Message]:
         """Take note of what will not come."""
@@ -135,6 +139,10 @@ class Continuity:
             if interval is not None:
                 return Candles(name, interval.end(0))
         return Lead(name) if len(stream.sessions) > 1 else None
+
+
+def _awake(streams: Iterable[Stream]) -> list[Track]:
+    return [track for stream in streams if (track := stream.track) is not None and track.awake]
 
 
 def _stream_of(key: StreamKey) -> tuple[str, str | None]:
