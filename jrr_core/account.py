@@ -21,15 +21,22 @@ class Account:
     drains: Iterable[Drain]
     notifiers: Iterable[Notifier]
 
-    def stats(self) -> dict[str, Any]:
-        """Return the plain dicts described in docs/stats.md."""
-        exchanges = {e.name: _exchange(e) for e in self.exchanges if e.wanted or e.unresolved or _worked(e)}
+    def stats(self, streams: bool = True) -> dict[str, Any]:
+        """Return the plain dicts described in docs/stats.md; without `streams` the list of each exchange is empty."""
+        exchanges = {e.name: _exchange(e, streams) for e in self.exchanges if e.wanted or e.unresolved or _worked(e)}
         return {
             "exchanges": exchanges,
             "sinks": _by_name((drain.sink.name, _sink(drain)) for drain in self.drains),
             "subscribers": _by_name((each.subscriber.name, _subscriber(each)) for each in self.notifiers),
             "gaps": sum(exchange["gaps"] for exchange in exchanges.values()),
             "lag_s": max([drain.lag_s for drain in self.drains], default=0.0),
+        }
+
+    def pulse(self) -> dict[str, Any]:
+        """Return what of the stats is looked at every second; none of it grows with the number of streams."""
+        return {
+            "exchanges": {e.name: {"transit": e.around.desk.transit.histogram()} for e in self.exchanges},
+            "sinks": _by_name((drain.sink.name, _sink(drain)) for drain in self.drains),
         }
 
     def failings(self) -> list[str]:
@@ -86,14 +93,15 @@ def _exchange_failings(exchange: Exchange) -> list[str]:
     return found
 
 
-def _exchange(exchange: Exchange) -> dict[str, Any]:
+def _exchange(exchange: Exchange, streams: bool) -> dict[str, Any]:
     desk = exchange.around.desk
+    shown = desk.board.streams.values() if streams else ()
     return {
         **asdict(desk.counters),
         "events": desk.board.counts(),
         "repeated": desk.continuity.repeated,
         "sessions": sum(len(line.sessions) for line in exchange.lines),
-        "streams": [_stream(stream) for stream in desk.board.streams.values() if stream.wanted],
+        "streams": [_stream(stream) for stream in shown if stream.wanted],
         "unresolved": [str(pattern) for pattern in exchange.unresolved],
         "trouble": next((line.trouble for line in exchange.lines if line.trouble), None),
         "transit": desk.transit.histogram(),

@@ -160,7 +160,7 @@ class ManagerBuilder:
             address = address_of(self._metrics.listen, "metrics.listen")
             manager.observer = Observer(address, manager.get_stats, self._metrics.symbols)
         folders = [Path(), *[Path(p) for p in (config.spool.path, config.capture.path, config.run.quarantine) if p]]
-        lookout = Lookout(config.alarms, exchanges.values(), manager.get_stats, manager.alarms,
+        lookout = Lookout(config.alarms, exchanges.values(), manager.pulse, manager.alarms,
                           folders=folders, spool_max_bytes=config.spool.max_bytes)  # fmt: skip
         manager.beside(lookout.run, "lookout")
         for name, raw in self._subscribers.items():

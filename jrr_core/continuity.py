@@ -31,10 +31,11 @@ class Continuity:
         self._exchange = exchange
         self._numbering = numbering
         self._most = most
-        self._points: dict[StreamKey, int] = {}
+        # By stream, so that thousands of them can begin with what a store has of all: points by numbering, and gaps.
+        self._points: dict[tuple[str, str], dict[str | None, int]] = {}
         self._tracks: dict[tuple[str, str], Track] = {}
         self._ended: set[tuple[str, str]] = set()
-        self._unhealed: list[Gap] = []
+        self._unhealed: dict[tuple[str, str], list[Gap]] = {}
 
     @property
     def repeated(self) -> int:
@@ -49,16 +50,14 @@ class Continuity:
     def join(self, stream: Stream, session: str) -> None:
         """Take note that a connection has begun to carry the stream."""
         stream.sessions.append(session)
-        self._ended.discard((stream.channel, stream.symbol))
+        where = (stream.channel, stream.symbol)
+        self._ended.discard(where)
         if stream.track is None and (track := self._made(stream)) is not None:
-            stream.track = self._tracks[stream.channel, stream.symbol] = track
-            for key, point in self._points.items():
-                channel, space = _stream_of(key)
-                if (channel, key.symbol) == (stream.channel, stream.symbol):
-                    track.resume(space, point)
-            for gap in self._unhealed:
-                if (gap.what, gap.symbol) == (stream.channel, stream.symbol):
-                    self._reopen(track, gap)
+            stream.track = self._tracks[where] = track
+            for space, point in self._points.get(where, {}).items():
+                track.resume(space, point)
+            for gap in self._unhealed.get(where, ()):
+                self._reopen(track, gap)
         if stream.track is not None:
             for each in stream.sessions:
                 stream.track.join(each)
@@ -74,7 +73,7 @@ class Continuity:
 
     def due(self, streams: Iterable[Stream], now_ns: int) -> list[Message]:
         """Return what has been held long enough, and what that shows to be missing."""
-        return [event for stream in streams if stream.track is not None for event in stream.track.due(now_ns)]
+        return [event for track in _awake(streams) for event in track.due(now_ns)]
 
     def resume(self, points: Mapping[StreamKey, int]) -> list[Message]:
         """Take the last numbers a store had before this run; of several stores the lowest counts."""
@@ -82,8 +81,9 @@ class Continuity:
         for key, point in points.items():
             if key.exchange != self._exchange:
                 continue
-            self._points[key] = min(point, self._points.get(key, point))
             channel, space = _stream_of(key)
+            known = self._points.setdefault((channel, key.symbol), {})
+            known[space] = min(point, known.get(space, point))
             track = self._tracks.get((channel, key.symbol))
             if track is not None:
                 events += track.resume(space, point)
@@ -93,15 +93,14 @@ class Continuity:
         """Take what earlier runs missed and a store still lacks, after its points: it will be asked for."""
         for gap in gaps:
             if gap.exchange == self._exchange:
-                self._unhealed.append(gap)
+                self._unhealed.setdefault((gap.what, gap.symbol), []).append(gap)
                 track = self._tracks.get((gap.what, gap.symbol))
                 if track is not None:
                     self._reopen(track, gap)
 
     def _reopen(self, track: Track, gap: Gap) -> None:
         assert gap.sequences is not None
-        numberings = [_stream_of(key)[1] for key in self._points if key.symbol == gap.symbol
-                      and _stream_of(key)[0] == gap.what]  # fmt: skip
+        numberings = list(self._points.get((gap.what, gap.symbol), ()))
         # A gap does not say of which numbering it is: where there are several, nobody knows.
         if len(numberings) == 1:
             until = gap.ts_recv if gap.ts_to is None else gap.ts_to
@@ -109,7 +108,11 @@ class Continuity:
 
     def asks(self, streams: Iterable[Stream], session: str, now_ns: int) -> list[Hole]:
         """Return the holes that this session, which carries `streams`, is to ask for now."""
-        return [hole for stream in streams if stream.track is not None for hole in stream.track.asks(session, now_ns)]
+        holes: list[Hole] = []
+        for track in _awake(streams):
+            holes += track.asks(session, now_ns)
+            track.awake = track.waits
+        return holes
 
     def absent(self, absent: Absent, ts_recv: int, session: str) -> list[Message]:
         """Take note of what will not come."""
@@ -135,6 +138,10 @@ class Continuity:
             if interval is not None:
                 return Candles(name, interval.end(0))
         return Lead(name) if len(stream.sessions) > 1 else None
+
+
+def _awake(streams: Iterable[Stream]) -> list[Track]:
+    return [track for stream in streams if (track := stream.track) is not None and track.awake]
 
 
 def _stream_of(key: StreamKey) -> tuple[str, str | None]:

@@ -29,9 +29,10 @@ class Lead(Track):
         self._name = name
         self._repeated = 0
         self._sessions: list[str] = []
+        # Made for a second session: of thousands of streams most never have one.
         self._kept: dict[str, deque[Message]] = {}
+        self._keys: deque[Any] | None = None
         self._broken: set[str] = set()
-        self._keys: deque[Any] = deque(maxlen=_KEYS)
         self._sequence: int | None = None
         self._behind = False
         self._seamless = False
@@ -53,11 +54,12 @@ class Lead(Track):
         if session in self._sessions:
             return
         self._sessions.append(session)
-        self._kept[session] = deque(maxlen=_KEPT)
         if len(self._sessions) == 2:
             # What a single one published was not watched.
             self._sequence, self._last_ns, self._last_event_ns = None, 0, 0
-            self._keys.clear()
+            self._keys = deque(maxlen=_KEYS)
+        for each in self._sessions if len(self._sessions) > 1 else ():
+            self._kept.setdefault(each, deque(maxlen=_KEPT))
 
     def leave(self, session: str, last: bool, now_ns: int) -> list[Message]:
         """Take note that it ended; return what a stand-by brings in its place."""
@@ -65,7 +67,7 @@ class Lead(Track):
             return []
         leading = session == self._sessions[0]
         self._sessions.remove(session)
-        del self._kept[session]
+        self._kept.pop(session, None)
         self._broken.discard(session)
         self._seamless = not leading
         if not leading or not self._sessions:
@@ -143,7 +145,7 @@ class Lead(Track):
         return events
 
     def _unpublished(self, kept: list[Message]) -> list[Message]:
-        known = set(self._keys)
+        known = set(self._keys or ())
         fresh = [event for event in kept if event.key() not in known]
         self._seamless = len(fresh) < len(kept)
         return fresh
@@ -184,7 +186,8 @@ class Lead(Track):
         self._last_ns, self._last_event_ns = event.ts_recv, _when(event)
         if isinstance(event, (BookDelta, BookSnapshot)) and event.sequence is not None:
             self._sequence = event.sequence
-        self._keys.append(event.key())
+        if self._keys is not None:
+            self._keys.append(event.key())
 
 
 def _when(event: Message) -> int:

@@ -208,7 +208,7 @@ class Manager:
         """Do `start_all_listeners` for a command line; return its exit code.
 
         Ends after `for_s`, at SIGINT or SIGTERM; a second signal stops at
-        once. `on_tick` gets the stats about five times a second.
+        once. `on_tick` gets the stats, without the streams, about five times a second.
         """
         loop = asyncio.get_running_loop()
         handled = []
@@ -239,17 +239,24 @@ class Manager:
         if not self._begun:
             self._stopped.set()
 
-    def get_stats(self) -> dict[str, Any]:
-        """Return what has happened so far, as plain dicts with the keys documented in docs/stats.md."""
+    def get_stats(self, streams: bool = True) -> dict[str, Any]:
+        """Return what has happened so far, as plain dicts with the keys documented in docs/stats.md.
+
+        Those who ask often and want no list of the streams say so: of thousands it takes a while.
+        """
         return {
             "version": VERSION,
             "instance": self._instance,
             "started_ns": self._began_ns,
             "uptime_s": time.monotonic() - self._started,
-            **self.account.stats(),
+            **self.account.stats(streams),
             "capture": None if self._capture is None else self._capture.stats(),
             "alarms": [asdict(alarm) for alarm in self.alarms.standing],
         }
+
+    def pulse(self) -> dict[str, Any]:
+        """Return the part of the stats that alarms are raised by."""
+        return {**self.account.pulse(), "capture": None if self._capture is None else self._capture.stats()}
 
     @property
     def account(self) -> Account:
@@ -385,7 +392,7 @@ class Manager:
                 async with asyncio.timeout(left if on_tick is not None or deadline is not None else None):
                     await self._stopping.wait()
             if on_tick is not None:
-                on_tick(self.get_stats())
+                on_tick(self.get_stats(streams=False))
 
     async def _finish(self, crew: Crew) -> None:
         """Sessions end, then buffers drain within the deadline; what is left goes to the spool or is counted."""

@@ -66,6 +66,12 @@ class Numbered:
         """Whether the stream was interrupted and no number has yet shown what that cost."""
         return self._interrupted
 
+    @property
+    def waits(self) -> bool:
+        """Whether it holds something, or lacks something that may be asked for."""
+        lacking = any(not hole.absent for hole in self.numbers.holes)
+        return lacking or bool(self._held or self._earlier) or self._asked is not None
+
     def take(self, event: Message, first: int, last: int, session: str) -> Sequence[Message] | None:
         """Take an event that bears the numbers `first` to `last`; None means: publish it as it is."""
         numbers = self.numbers

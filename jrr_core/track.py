@@ -11,7 +11,18 @@ class Track:
     """Decides what of a stream's events is published; what its methods return is, in order.
 
     `session` is the name of a connection, times are int ns UTC.
+
+    `awake` is whether `due` and `asks` have to be called: everything but an
+    event that was in turn wakes a track, and it sleeps again when nothing
+    `waits`. Of thousands of streams those few that lack something are looked at.
     """
+
+    awake = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether time alone, or a connection that asks, may bring something of it."""
+        return False
 
     @property
     def numbered(self) -> bool:

@@ -32,6 +32,11 @@ class Trades(Track):
         self._others = Lead(name)
 
     @property
+    def waits(self) -> bool:
+        """Whether any numbering does."""
+        return any(each.waits for each in self._numbered.values())
+
+    @property
     def numbered(self) -> bool:
         """Whether what comes after an interruption tells what it cost."""
         return bool(self._numbered)
@@ -66,8 +71,12 @@ class Trades(Track):
         first = last - event.count + 1 if self._fills and space in self._fills else last
         numbered = numbered or self._of(space)
         if answered:
+            self.awake = True
             return None if numbered.refill(first, last) else ()
-        return numbered.take(event, first, last, session)
+        told = numbered.take(event, first, last, session)
+        if told is not None:
+            self.awake = True
+        return told
 
     def settle(self, ts_recv: int, session: str) -> list[Message]:
         """Return what answers have filled since the last call."""
@@ -83,6 +92,7 @@ class Trades(Track):
 
     def leave(self, session: str, last: bool, now_ns: int) -> list[Message]:
         """Take note that it does so no more."""
+        self.awake = True
         events = self._others.leave(session, last, now_ns)
         for each in self._numbered.values():
             each.release(session)
@@ -91,10 +101,12 @@ class Trades(Track):
 
     def resume(self, space: str | None, point: int) -> list[Message]:
         """Take the last id a store had in one numbering."""
+        self.awake = True
         return self._of(space).resume(point) if space in self._numbering else []
 
     def reopen(self, space: str | None, hole: Missing) -> None:
         """Take ids that an earlier run missed in one numbering."""
+        self.awake = True
         if space in self._numbering:
             self._of(space).reopen(hole)
 
@@ -105,6 +117,7 @@ class Trades(Track):
 
     def absent(self, hole: Hole, reason: str | None, ts_recv: int, session: str) -> list[Message]:
         """Take note that these ids will not come."""
+        self.awake = True
         numbered = self._numbered.get(hole.id_space)
         return [] if numbered is None else numbered.absent(hole.first, hole.last, reason, ts_recv, session)
 
@@ -122,6 +135,12 @@ class Candles(Track):
         """Begin with the next candle; `step` is the interval in ns."""
         self._grid = Grid(name, None, step)
         self._open: tuple[Candle, str] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether its grid does, or a candle is open whose predecessor may yet close."""
+        lacking = self._open is not None and self._grid.lacks(self._open[0].open_time)
+        return lacking or self._grid.waits
 
     @property
     def numbered(self) -> bool:
@@ -149,13 +168,17 @@ class Candles(Track):
             return None
         opened = event.open_time
         if answered:
+            self.awake = True
             return None if event.closed and self._grid.refill(opened, opened) else ()
         if event.closed:
-            return self._grid.take(event, opened, opened, session)
+            told = self._grid.take(event, opened, opened, session)
+            if told is not None:
+                self.awake = True
+            return told
         settled = self._grid.expect(opened, event, session)
         shows = self._open is not None and self._grid.lacks(self._open[0].open_time)
         if not shows and self._grid.lacks(opened):
-            self._open = (event, session)
+            self._open, self.awake = (event, session), True
         return [event, *settled] if settled else None
 
     def settle(self, ts_recv: int, session: str) -> list[Message]:
@@ -174,6 +197,7 @@ class Candles(Track):
 
     def leave(self, session: str, last: bool, now_ns: int) -> list[Message]:
         """Take note that it does so no more."""
+        self.awake = True
         self._grid.release(session)
         if not last:
             return []
@@ -186,10 +210,12 @@ class Candles(Track):
 
     def resume(self, space: str | None, point: int) -> list[Message]:
         """Take the open time of the last closed candle a store had."""
+        self.awake = True
         return self._grid.resume(point)
 
     def reopen(self, space: str | None, hole: Missing) -> None:
         """Take candles that an earlier run missed."""
+        self.awake = True
         self._grid.reopen(hole)
 
     def asks(self, session: str, now_ns: int) -> list[Hole]:
@@ -199,6 +225,7 @@ class Candles(Track):
 
     def absent(self, hole: Hole, reason: str | None, ts_recv: int, session: str) -> list[Message]:
         """Take note that these candles will not come."""
+        self.awake = True
         return self._grid.absent(hole.first, hole.last, reason, ts_recv, session)
 
 
@@ -219,6 +246,11 @@ class Funding(Track):
         self._asked: tuple[str, int] | None = None
         self._got = 0
         self._interrupted = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether settlements are owed."""
+        return self._owed is not None
 
     @property
     def numbered(self) -> bool:
@@ -244,7 +276,7 @@ class Funding(Track):
             return taken
         due, known = event.next_funding_time, self._next
         if known is not None and due > known:
-            self._owed = (self._owed[0] if self._owed else known, due - 1)
+            self._owed, self.awake = (self._owed[0] if self._owed else known, due - 1), True
         self._next = due
         if self._interrupted and self._owed is None:
             self._interrupted = False
@@ -288,7 +320,7 @@ class Funding(Track):
         if self._next is None:
             self._next, self._interrupted = point, True
         elif point < self._next:
-            self._owed, self._interrupted = (point, self._next - 1), True
+            self._owed, self._interrupted, self.awake = (point, self._next - 1), True, True
         return []
 
     def asks(self, session: str, now_ns: int) -> list[Hole]:

@@ -53,3 +53,22 @@ def test_an_exchange_shows_while_wanted_or_once_it_worked() -> None:
     asked.carriage.wanted["toy:trade:X"] = wanted("trade:X")[0]
     worked.around.desk.counters.connections = 1
     assert [bool(Account([each], [], []).stats()["exchanges"]) for each in (idle, asked, worked)] == [False, True, True]
+
+
+def test_without_streams_the_stats_are_the_same_but_for_their_list() -> None:
+    at = exchange()
+    at.carriage.wanted["toy:trade:X"] = wanted("trade:X")[0]
+    at.around.desk.board.expect("trade", "X", 0)
+    account = Account([at], [], [])
+    (full,), (brief,) = (account.stats(each)["exchanges"].values() for each in (True, False))
+    assert [stream["symbol"] for stream in full["streams"]] == ["X"]
+    assert brief == {**full, "streams": []}
+
+
+def test_the_pulse_is_part_of_the_stats() -> None:
+    at = exchange()
+    at.carriage.wanted["toy:trade:X"] = wanted("trade:X")[0]
+    account = Account([at], [drain()], [])
+    pulse, stats = account.pulse(), account.stats()
+    assert pulse["sinks"] == stats["sinks"]
+    assert pulse["exchanges"] == {name: {"transit": each["transit"]} for name, each in stats["exchanges"].items()}

@@ -1,15 +1,21 @@
 """One exchange's streams over all its sessions: joined, left, resumed, asked for."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
 
 from jrr_core.continuity import Continuity
-from jrr_core.events import Backfilled, Gap, Message, Quote, Trade
+from jrr_core.events import Backfilled, Candle, FundingRate, Gap, Message, Quote, Trade
 from jrr_core.frame import Absent, Hole
 from jrr_core.sink import StreamKey
 from jrr_core.stream import Stream
 
 ONE = Decimal(1)
 MS = 10**6
+MINUTE = 60 * 10**9
 
 
 def trade(number: int, space: str | None = None) -> Trade:
@@ -144,3 +150,124 @@ def test_a_gap_that_may_be_of_two_numberings_is_not_asked_for() -> None:
     of.join(stream, "a")
     take(stream, trade(11))
     assert of.asks([stream], "a", 0) == []
+
+
+class Twin:
+    """The same streams over two connections, kept by two continuities: one looks at all tracks always."""
+
+    def __init__(self) -> None:
+        self.sleepy, self.restless = continuity(), continuity()
+        channels = ("trade", "candle_1m", "funding")
+        self.streams = [[Stream(channel, "X", 0) for channel in channels] for _ in "12"]
+        self.now = MINUTE
+
+    def both(self, act: Callable[[Continuity, list[Stream]], Any]) -> Any:
+        """Do something with both; what comes of it must be the same."""
+        first, second = (
+            act(of, streams) for of, streams in zip((self.sleepy, self.restless), self.streams, strict=True)
+        )
+        assert first == second
+        return first
+
+    def look(self, session: str) -> list[Hole]:
+        for stream in self.streams[1]:
+            assert stream.track is not None
+            stream.track.awake = True
+        self.both(lambda of, streams: of.due(streams, self.now))
+        asked: list[Hole] = self.both(lambda of, streams: of.asks(streams, session, self.now))
+        return asked
+
+    def take(self, event: Message, session: str, answered: bool = False) -> None:
+        def act(of: Continuity, streams: list[Stream]) -> Any:
+            track = next(each.track for each in streams if each.channel == event.channel)
+            assert track is not None
+            told = track.take(event, session, answered)
+            return told, track.settle(self.now, session) if answered else []
+
+        self.both(act)
+
+
+def event_of(number: int, now: int, kind: int) -> Message:
+    if kind == 0:
+        return Trade("toy", "X", number * MS, now, ONE, ONE, "buy", str(number))
+    if kind == 1:
+        return Candle(
+            "toy", "X", now, now, "1m", number * MINUTE, None, ONE, ONE, ONE, ONE, ONE, None, None, now % 3 > 0
+        )
+    return FundingRate("toy", "X", now, now, ONE, number // 20 * MINUTE, True)
+
+
+def answer_to(hole: Hole, number: int, now: int) -> Message:
+    if hole.channel == "trade":
+        return event_of(number, now, 0)
+    if hole.channel == "funding":
+        return FundingRate("toy", "X", now, now, ONE, number, False)
+    return Candle("toy", "X", now, now, "1m", number, None, ONE, ONE, ONE, ONE, ONE, None, None, True)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_track_that_sleeps_would_have_had_nothing_to_say(seed: int) -> None:
+    twin, chance = Twin(), Random(seed)
+    if chance.random() < 0.5:
+        had = chance.randrange(2, 7)
+        points = {StreamKey("toy", "trade", "X"): had, StreamKey("toy", "candle_1m", "X"): had * MINUTE,
+                  StreamKey("toy", "funding", "X"): MINUTE}  # fmt: skip
+        gaps = [Gap("toy", "X", None, 0, channel, "", "sequence", 1, None, None, (lost, lost))
+                for channel, lost in (("trade", 1), ("candle_1m", MINUTE))]  # fmt: skip
+        twin.both(lambda of, _: of.resume(points))
+        for of in (twin.sleepy, twin.restless):
+            of.reopen(gaps)
+    carrying: list[str] = []
+    number = [5, 5, 5]
+    for _ in range(400):
+        twin.now += chance.choice((MS, 100 * MS, 10_000 * MS))
+        act = chance.random()
+        if act < 0.04 or not carrying:
+            session = chance.choice("ab")
+            if session in carrying:
+                carrying.remove(session)
+                twin.both(lambda of, streams: [of.leave(each, session, twin.now, False) for each in streams])  # noqa: B023
+            else:
+                carrying.append(session)
+                for of, streams in ((twin.sleepy, twin.streams[0]), (twin.restless, twin.streams[1])):
+                    for stream in streams:
+                        of.join(stream, session)
+                if chance.random() < 0.5:
+                    twin.look(session)
+        elif act < 0.75:
+            kind = chance.randrange(3)
+            number[kind] += chance.choice((0, 1, 1, 1, 1, 1, 2, -1))
+            twin.take(event_of(number[kind], twin.now, kind), chance.choice(carrying))
+        else:
+            session = chance.choice(carrying)
+            for hole in twin.look(session):
+                if chance.random() < 0.3:
+                    continue
+                if chance.random() < 0.3:
+                    why = chance.choice((None, "not to be had"))
+                    twin.both(lambda of, _: of.absent(Absent(hole, why), twin.now, session))  # noqa: B023
+                    continue
+                step = (
+                    MINUTE if hole.channel == "candle_1m" else 1 if hole.channel == "trade" else hole.last - hole.first
+                )
+                for each in range(hole.first, hole.last + 1, max(step, 1)):
+                    twin.take(answer_to(hole, each, twin.now), session, answered=True)
+
+
+def test_a_stream_in_turn_is_not_looked_at_and_a_hole_wakes_it() -> None:
+    of, stream = continuity(), Stream("trade", "X", 0)
+    of.join(stream, "a")
+    assert stream.track is not None
+    take(stream, trade(1))
+    of.due([stream], 0)
+    of.asks([stream], "a", 0)
+    take(stream, trade(2))
+    assert not stream.track.awake
+    take(stream, trade(5))
+    assert stream.track.awake
+    of.due([stream], 10**12)
+    assert [(hole.first, hole.last) for hole in of.asks([stream], "a", 10**12)] == [(3, 4)]
+    assert stream.track.awake
+    of.absent(Absent(Hole("trade", "X", None, 3, 4, 2), "not to be had"), 0, "a")
+    of.asks([stream], "a", 10**12)
+    assert not stream.track.awake

@@ -22,7 +22,7 @@ _DISKS_EVERY_S = 30.0
 
 
 class Lookout:
-    """Looks at the exchanges and the stats of a run."""
+    """Looks at the exchanges and the pulse of a run."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Lookout:
         folders: Sequence[Path] = (),
         spool_max_bytes: int = 0,
     ) -> None:
-        """`folders` are those the run writes to."""
+        """`stats` gives the pulse of a run or all its stats; `folders` are those the run writes to."""
         self._settings = settings
         self._exchanges = list(exchanges)
         self._stats = stats
