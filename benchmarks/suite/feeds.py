@@ -32,7 +32,7 @@ _REACH = 60
 
 
 def text_frame(payload: bytes) -> bytes:
-    """Return an unmasked text frame (RFC 6455, 5.2); payloads are shorter than 64 KiB, longer ones are for no stream."""
+    """Return an unmasked text frame (RFC 6455, 5.2)."""
     if len(payload) < 126:
         return b"\x81" + bytes([len(payload)]) + payload
     if len(payload) < 65_536:
