@@ -16,8 +16,9 @@ def answer(load: Load, target: str, issued: int) -> str | None:
     numbers = sorted({stream.symbol for stream in load.streams})
     match parts.path.rpartition("/")[2]:
         case "exchangeInfo":
-            return json.dumps({"timezone": "UTC", "serverTime": now_ms, "rateLimits": [], "exchangeFilters": [],
-                               "symbols": [_spot(load.exchange.symbol(number), number) for number in numbers]})  # fmt: skip
+            symbols = [_spot(load.exchange.symbol(number), number) for number in numbers]
+            head = {"timezone": "UTC", "serverTime": now_ms, "rateLimits": [], "exchangeFilters": []}
+            return json.dumps({**head, "symbols": symbols})
         case "depth":
             stream = load.by_topic[f"{query['symbol'].lower()}@depth@100ms"]
             return load.exchange.snapshot(stream.symbol, load.number(stream, issued), now_ms)

@@ -40,8 +40,7 @@ class Contestant:
 
     def command(self, place: Place, python: Path | None) -> Process:
         """Return its process, on the second core."""
-        given = {"folder": str(place.folder), "dsn": place.dsn, **self.options}
-        given |= {"jrr": _jrr, "floor": _floor, "rival": _rival}[self.client](place)
+        given = self.given(place)
         interpreter = str(python) if self.client == "rival" else sys.executable
         command = [interpreter, "-m", f"benchmarks.suite.{self.client}_client", json.dumps(given)]
         pair = cores()
@@ -50,6 +49,11 @@ class Contestant:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON", "JRR_"))}
         env = {**inherited, "XDG_CACHE_HOME": str(place.folder)}
         return Process(command, place.folder / "client.log", env)
+
+    def given(self, place: Place) -> dict[str, Any]:
+        """Return what its client is told."""
+        made = {"jrr": _jrr, "floor": _floor, "rival": _rival}[self.client](place)
+        return {"folder": str(place.folder), "dsn": place.dsn, **self.options, **made}
 
     def passes(self, stream: Stream) -> bool:
         """Whether what comes on a stream ends where this one counts; stores keep closed candles only."""

@@ -210,10 +210,8 @@ class Load:
 
     def _frame(self, stream: Stream, turn: int, random: Random) -> bytes:
         place = f"{turn:0{self.width}d}" if self.width else ""
-        if turn:
-            before = f"{NUMBER.decode()}{turn - 1:0{self.width}d}"
-        else:
-            before = BEFORE.decode() + "9" * self.width
+        last = f"{BEFORE.decode()}{'9' * self.width}"
+        before = f"{NUMBER.decode()}{turn - 1:0{self.width}d}" if turn else last
         return text_frame(self.exchange.payload(stream, place, before, random))
 
     def pick(self, chosen: set[Stream]) -> "Block":

@@ -104,7 +104,7 @@ _HEAD = 64
 
 def decoding(exchange: str) -> Take:
     """Return what decodes a frame of the exchange; control answers are left alone."""
-    shapes = [(mark, msgspec.json.Decoder(shape).decode) for mark, shape in _SHAPES[exchange]]
+    shapes: list[tuple[bytes, Take]] = [(mark, msgspec.json.Decoder(shape).decode) for mark, shape in _SHAPES[exchange]]
 
     def decode(payload: bytes) -> object:
         head = payload[:_HEAD]

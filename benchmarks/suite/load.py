@@ -80,9 +80,8 @@ class Peer(asyncio.Protocol):
         if key is None:
             body = answer(self._server.load, target, self._server.issued)
             status, text = ("404 Not Found", "{}") if body is None else ("200 OK", body)
-            self._transport.write(
-                f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
-            )
+            head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+            self._transport.write((head + text).encode())
             return True
         accept = base64.b64encode(hashlib.sha1(key[1] + _KEY).digest())
         self._transport.write(

@@ -115,5 +115,5 @@ class LoadServer:
     async def subscribed(self, count: int, within_s: float = 60.0) -> None:
         """Return when so many streams are subscribed."""
         async with asyncio.timeout(within_s):
-            while (await self._process.ask({"status": 1}))["subscribed"] < count:
+            while (await self._process.ask({"status": 1}))["subscribed"] < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
