@@ -8,7 +8,6 @@ that are not run again are kept as the file has them. The table is written besid
 
 import argparse
 import asyncio
-import os
 import sys
 import time
 from pathlib import Path
@@ -18,7 +17,6 @@ from .suite.latency import latencies
 from .suite.machine import about
 from .suite.memory import memory
 from .suite.parts import SATURATIONS, Setting, saturated
-from .suite.process import cores
 from .suite.report import PARTS, report
 from .suite.results import Results
 from .suite.rival import rival_or_reason
@@ -50,10 +48,6 @@ def main() -> None:
     results = Results.load(given.out) if given.out.exists() else Results(about(said))
     table = given.out.with_suffix(".md")
     if not given.report:
-        pair = cores()
-        if pair is not None:
-            # The load server has a core, the client the other; what only watches shares the server's.
-            os.sched_setaffinity(0, {pair[0]})
         results.about = about(said)
         for part in given.parts.split(","):
             began = time.monotonic()

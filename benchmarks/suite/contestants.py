@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define
 
 from .feeds import EXCHANGES, Load, Stream
-from .process import Process, cores
+from .process import Process
 
 _CHANNELS = {"trade": "trade", "depth": "book", "candle": "candle"}
 
@@ -43,12 +43,9 @@ class Contestant:
         given = self.given(place)
         interpreter = str(python) if self.client == "rival" else sys.executable
         command = [interpreter, "-m", f"benchmarks.suite.{self.client}_client", json.dumps(given)]
-        pair = cores()
-        if pair is not None:
-            command = ["taskset", "-c", str(pair[1]), *command]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON", "JRR_"))}
         env = {**inherited, "XDG_CACHE_HOME": str(place.folder)}
-        return Process(command, place.folder / "client.log", env)
+        return Process(command, place.folder / "client.log", env, core=1)
 
     def given(self, place: Place) -> dict[str, Any]:
         """Return what its client is told."""

@@ -71,12 +71,14 @@ async def one(contestant: Contestant, server: LoadServer, here: Place, rate: int
         base = await settled(client)
         await client.ask({"latency": 1})
         (began,) = (await fetch(here.dsn, "SELECT extract(epoch FROM clock_timestamp())"))[0] if here.dsn else (0,)
-        count = round(rate * setting.seconds)
+        count = round(rate * setting.latency_s)
         sending = asyncio.ensure_future(server.send(count, rate))
         marks = await through(client, sending, base.count + count)
         sent = await sending
         end = marks[-1]
-        found: dict[str, Any] = {"offered_per_s": count / sent["took_s"], "lost": base.count + count - end.count,
+        account = await client.ask({"mark": 1, "account": 1})
+        missing = max(base.count + count - end.count, account["lost"])
+        found: dict[str, Any] = {"offered_per_s": count / sent["took_s"], "lost": missing,
                                  "cpu_us": (end.cpu_s - base.cpu_s) / count * 1e6}  # fmt: skip
         if not here.dsn:
             return {**await client.ask({"latency": 1}), **found}

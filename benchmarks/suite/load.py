@@ -13,7 +13,6 @@ import base64
 import contextlib
 import hashlib
 import json
-import os
 import re
 import socket
 import sys
@@ -80,8 +79,8 @@ class Peer(asyncio.Protocol):
         if key is None:
             body = answer(self._server.load, target, self._server.issued)
             status, text = ("404 Not Found", "{}") if body is None else ("200 OK", body)
-            head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
-            self._transport.write((head + text).encode())
+            answered = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+            self._transport.write((answered + text).encode())
             return True
         accept = base64.b64encode(hashlib.sha1(key[1] + _KEY).digest())
         self._transport.write(
@@ -244,15 +243,12 @@ def main() -> None:
     options.add_argument("--load", default="trade", help="trade, depth or mixed")
     options.add_argument("--streams", type=int, default=1, help="how many symbols; a mixture has its own")
     options.add_argument("--check", action="store_true", help="print messages/s to a reader that does nothing")
-    options.add_argument("--core", type=int, help="stay on this core")
     given = options.parse_args()
     if given.check:
         for load in ("trade", "mixed", "depth"):
             rate = asyncio.run(check(given.exchange, load, 1_000_000))
             print(f"{given.exchange} {load}: {rate:,.0f} messages/s to a reader that does nothing")
         return
-    if given.core is not None:
-        os.sched_setaffinity(0, {given.core})
     asyncio.run(serve(Load(EXCHANGES[given.exchange], given.load, given.streams)))
 
 

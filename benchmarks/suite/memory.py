@@ -67,7 +67,7 @@ async def two_exchanges(seconds: float, results: Results) -> None:
             told = {"to": "postgres", "transport": "auto", "folder": folder, "dsn": server.dsn("memory"),
                     "exchanges": exchanges}  # fmt: skip
             client = Process([sys.executable, "-m", "benchmarks.suite.jrr_client", json.dumps(told)],
-                             Path(folder) / "client.log")  # fmt: skip
+                             Path(folder) / "client.log", core=1)  # fmt: skip
             await client.start()
             stack.push_async_callback(client.end)
             await client.hear()

@@ -44,6 +44,11 @@ class Setting:
     quick: bool = False
 
     @property
+    def latency_s(self) -> float:
+        """How long latency is measured, the first half second left out."""
+        return max(1.0, 2 * self.seconds)
+
+    @property
     def loads(self) -> Sequence[tuple[str, str]]:
         """The exchanges and loads that are measured."""
         return (("binance", "trade"), ("binance", "depth")) if self.quick else EXCHANGE_LOADS
@@ -118,6 +123,8 @@ async def place(load: Load, port: int, server: Server | None, name: str) -> Asyn
 
 async def saturated(part: str, setting: Setting, results: Results) -> None:
     """Run a part at full speed: every load, every repetition, every contestant in turn."""
+    # A store's batches want more of them than a callback's.
+    seconds = setting.seconds * (2 if part == "d" else 1)
     with database_server(part == "d") as server:
         for exchange, kind in setting.loads:
             load = Load(EXCHANGES[exchange], kind)
@@ -130,7 +137,7 @@ async def saturated(part: str, setting: Setting, results: Results) -> None:
                             row = Row(part, cell, exchange, kind, each.name)
                             async with place(load, serving.port, server, f"bench_{run}") as here:
                                 try:
-                                    found = await saturate(each, serving, here, setting.seconds, setting.python)
+                                    found = await saturate(each, serving, here, seconds, setting.python)
                                 except (RuntimeError, TimeoutError) as error:
                                     results.fail(row, error, here.folder / "client.log")
                                 else:

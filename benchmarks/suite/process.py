@@ -18,20 +18,25 @@ _ANSWER_S = 60.0
 _END_S = 30.0
 
 
-def cores() -> tuple[int, int] | None:
-    """Return the cores of the server and of the client, None on a machine that has one or cannot pin."""
-    if not hasattr(os, "sched_getaffinity"):
-        return None
-    found = sorted(os.sched_getaffinity(0))
-    return (found[0], found[1]) if len(found) > 1 else None
+def pin(pid: int, core: int) -> None:
+    """Keep a process on one of the cores we may use, counted from 0; where there is no such core, or no way, let it be.
+
+    The load server has core 0 and what is measured has core 1, so that neither waits for the other.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        found = sorted(os.sched_getaffinity(0))
+        if core < len(found):
+            os.sched_setaffinity(pid, {found[core]})
 
 
 class Process:
     """A child with lines in and lines out; standard error goes to a file."""
 
-    def __init__(self, command: Sequence[str], log: Path | None = None, env: Mapping[str, str] | None = None) -> None:
-        """Remember how to start it."""
-        self._command, self._log, self._env = command, log, env
+    def __init__(
+        self, command: Sequence[str], log: Path | None = None, env: Mapping[str, str] | None = None, *, core: int
+    ) -> None:
+        """Remember how to start it; it stays on the machine's core of this number, counted from 0, where it can."""
+        self._command, self._log, self._env, self._core = command, log, env, core
         self._child: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -42,6 +47,7 @@ class Process:
                 *self._command, cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 stderr=errors, env=self._env, limit=2**26, start_new_session=True,
             )  # fmt: skip
+        pin(self._child.pid, self._core)
 
     @property
     def pid(self) -> int:
@@ -92,8 +98,7 @@ class LoadServer:
         self.topics = [EXCHANGES[exchange].topic(stream) for stream in streams(load, count)]
         command = [sys.executable, "-m", "benchmarks.suite.load", "--exchange", exchange, "--load", load,
                    "--streams", str(count)]  # fmt: skip
-        pair = cores()
-        self._process = Process(command if pair is None else [*command, "--core", str(pair[0])])
+        self._process = Process(command, core=0)
         self.port = 0
 
     async def __aenter__(self) -> Self:
