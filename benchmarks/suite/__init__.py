@@ -1,0 +1,1 @@
+"""What `make bench` runs: one load server, contestants that read from it, and the table they end in."""
