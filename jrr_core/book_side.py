@@ -1,15 +1,13 @@
 """One side of an order book, kept sorted: levels are found by their text, ordered by their exact price.
 
-Prices and amounts stay the exchange's own text. A level that is there already
-costs one look-up; a Decimal is made only for a price that is new.
+Prices and amounts stay the exchange's own text; Decimals are made of the levels
+that are read, and kept while they stay as they are.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TypeVar
 
-T = TypeVar("T")
 Level = tuple[Decimal, Decimal]
 Row = tuple[str, str]
 
@@ -17,24 +15,25 @@ Row = tuple[str, str]
 class BookSide:
     """The bids or the asks of one symbol: amounts by price."""
 
-    __slots__ = ("_amounts", "_descending", "_prices", "_texts")
+    __slots__ = ("_amounts", "_descending", "_places", "_read", "_texts")
 
     def __init__(self, descending: bool) -> None:
         """Start empty; `descending` is whether the highest price is the best, as for bids."""
         self._descending = descending
-        # Prices ascend; the texts of the same levels stand beside them.
-        self._prices: list[Decimal] = []
+        # Prices ascend, and floats find their places: rounding never turns an order round, and makes equal what
+        # differs by less only, which is then compared exactly.
+        self._places: list[float] = []
         self._texts: list[str] = []
         self._amounts: dict[str, str] = {}
+        self._read: dict[str, tuple[str, Level]] = {}
 
     def __len__(self) -> int:
         return len(self._texts)
 
     def clear(self) -> None:
         """Forget all levels."""
-        self._prices.clear()
-        self._texts.clear()
-        self._amounts.clear()
+        for held in (self._places, self._texts, self._amounts, self._read):
+            held.clear()
 
     def apply(self, levels: Iterable[Row]) -> None:
         """Set levels (price, amount) in their order, and remove those whose amount is zero; the texts are numbers."""
@@ -50,53 +49,68 @@ class BookSide:
     def rows(self, depth: int | None) -> list[Row]:
         """Return the best `depth` levels, best first, as the exchange wrote them; None gives all."""
         amounts = self._amounts
-        return [(price, amounts[price]) for price in self._best(self._texts, depth)]
+        return [(price, amounts[price]) for price in self._best(depth)]
 
     def levels(self, depth: int | None) -> list[Level]:
         """Return the best `depth` levels, best first, as exact Decimals; None gives all."""
-        amounts = self._amounts
-        texts = self._best(self._texts, depth)
-        return [
-            (price, Decimal(amounts[text])) for price, text in zip(self._best(self._prices, depth), texts, strict=True)
-        ]
+        amounts, read, found = self._amounts, self._read, []
+        for price in self._best(depth):
+            amount, known = amounts[price], read.get(price)
+            if known is None or known[0] is not amount:
+                exact = Decimal(price) if known is None else known[1][0]
+                known = read[price] = (amount, (exact, Decimal(amount)))
+            found.append(known[1])
+        return found
 
     @property
     def best(self) -> Decimal | None:
         """The best price, None while there is none."""
-        return self._prices[-1 if self._descending else 0] if self._prices else None
+        return Decimal(self._texts[-1 if self._descending else 0]) if self._texts else None
 
     def cut(self, depth: int) -> list[Row]:
         """Drop what lies beyond `depth` levels; return it as removals, best first."""
         beyond = max(len(self._texts) - depth, 0)
         gone = slice(0, beyond) if self._descending else slice(depth, None)
         texts = self._texts[gone]
-        del self._texts[gone], self._prices[gone]
+        del self._texts[gone], self._places[gone]
         for text in texts:
             del self._amounts[text]
+            self._read.pop(text, None)
         return [(text, "0") for text in (reversed(texts) if self._descending else texts)]
 
-    def _best(self, items: list[T], depth: int | None) -> list[T]:
+    def _best(self, depth: int | None) -> list[str]:
         if not self._descending:
-            return items[:depth]
-        return items[: -depth - 1 : -1] if depth is not None else items[::-1]
+            return self._texts[:depth]
+        return self._texts[::-1] if depth is None else self._texts[: -depth - 1 : -1]
+
+    def _find(self, price: str) -> tuple[int, bool]:
+        """Return where a price is or would be, and whether it is there, perhaps written otherwise."""
+        place = float(price)
+        at = bisect_left(self._places, place)
+        while at < len(self._places) and self._places[at] == place:
+            there = self._texts[at]
+            if there == price or Decimal(there) >= Decimal(price):
+                return at, there == price or Decimal(there) == Decimal(price)
+            at += 1
+        return at, False
 
     def _insert(self, price: str, amount: str) -> None:
-        """Add a level, or take over one whose price was written otherwise."""
-        exact = Decimal(price)
-        at = bisect_left(self._prices, exact)
-        if at < len(self._prices) and self._prices[at] == exact:
+        at, there = self._find(price)
+        if there:
             del self._amounts[self._texts[at]]
+            self._read.pop(self._texts[at], None)
             self._texts[at] = price
         else:
-            self._prices.insert(at, exact)
+            self._places.insert(at, float(price))
             self._texts.insert(at, price)
         self._amounts[price] = amount
 
     def _remove(self, price: str) -> None:
-        exact = Decimal(price)
-        at = bisect_left(self._prices, exact)
-        if at < len(self._prices) and self._prices[at] == exact:
-            del self._amounts[self._texts[at]], self._texts[at], self._prices[at]
+        at, there = self._find(price)
+        if there:
+            text = self._texts[at]
+            del self._amounts[text], self._texts[at], self._places[at]
+            self._read.pop(text, None)
 
 
 def _is_zero(number: str) -> bool:

@@ -7,7 +7,22 @@ from hypothesis import strategies as st
 
 from jrr_core.book_side import BookSide
 
-prices = st.sampled_from(["1", "1.0", "1.5", "01.50", "2", "10", "9.99", "1e1", "0.00000001"])
+prices = st.sampled_from(
+    [
+        "1",
+        "1.0",
+        "1.5",
+        "01.50",
+        "2",
+        "10",
+        "9.99",
+        "1e1",
+        "0.00000001",
+        "12345678901234567890.1",
+        "12345678901234567890.2",
+        "12345678901234567890.10",
+    ]
+)
 amounts = st.sampled_from(["0", "0.00", "-0.0", "0e5", "0.0E-9", "1", "0.1", "10", "1e-8", "0.10e1", "-1"])
 histories = st.lists(st.tuples(prices, amounts), max_size=30)
 
@@ -23,6 +38,7 @@ def test_the_side_is_what_was_said_last_of_each_price_best_first(
             model[Decimal(price)] = (price, amount)
         else:
             model.pop(Decimal(price), None)
+        assert side.levels(2) == side.levels(None)[:2]
     expected = [model[price] for price in sorted(model, reverse=descending)]
     assert side.rows(depth) == expected[:depth]
     assert side.levels(depth) == [(Decimal(price), Decimal(amount)) for price, amount in expected[:depth]]
