@@ -16,7 +16,6 @@ _CONTESTANTS = [
     floor("asyncio", False),
     floor("jrr's websockets", True),
     floor("picows", True),
-    jrr("null", "websockets"),
     jrr("callback", "picows"),
     jrr("sqlite", "auto"),
 ]
