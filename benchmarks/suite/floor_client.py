@@ -1,7 +1,7 @@
 """The floors: what a transport costs that does nothing with its frames, or decodes them to typed objects and no more.
 
 Argument: one JSON object. `transport` is "asyncio" (a Protocol that counts
-bytes), "websockets" or "picows"; `decode` whether frames are decoded.
+bytes), "websockets" (its recv loop), "jrr's websockets" or "picows"; `decode` whether frames are decoded.
 """
 
 import asyncio
@@ -13,6 +13,9 @@ from typing import Any
 import msgspec
 import picows
 from websockets.asyncio.client import connect
+
+from jrr_core.route import Network, NetworkSettings
+from jrr_core.transport import open_socket
 
 from .probe import Probe
 
@@ -135,6 +138,20 @@ class Reader:
                     self.take(payload)
                 self.count += 1
 
+    async def by_jrr(self, url: str, asks: list[str]) -> None:
+        """Read by jrr's own transport on `websockets`, without anything of jrr behind it."""
+        opened = await open_socket(url, 5.0, network=Network(NetworkSettings(proxy="none", transport="websockets")))
+        for text in asks:
+            await opened.send(text)
+        take = self.take
+
+        def count(payload: bytes, ts_recv: int) -> None:
+            if take is not None:
+                take(payload)
+            self.count += 1
+
+        await opened.deliver(count)
+
     async def by_picows(self, url: str, asks: list[str]) -> None:
         """Read by a listener of picows."""
         reader = self
@@ -186,6 +203,8 @@ async def main() -> None:
         match given["transport"]:
             case "websockets":
                 reading = reader.by_websockets(url, asks)
+            case "jrr's websockets":
+                reading = reader.by_jrr(url, asks)
             case "picows":
                 reading = reader.by_picows(url, asks)
             case _:

@@ -57,7 +57,7 @@ async def first_row() -> float:
             command = [_JRR, "run", "--plugins", "binance,sqlite", "--no-progress", "--subscribe",
                        "binance:btcusdt@aggTrade", "--set", f"exchanges.binance.ws_url=ws://{place}", "--set",
                        f"exchanges.binance.rest_url=http://{place}", "--set", f"sinks.sqlite.path={store}", "--set",
-                       "network.proxy=none"]  # fmt: skip
+                       "network.proxy=none", "--set", "metrics.listen="]  # fmt: skip
             env = {name: value for name, value in os.environ.items() if not name.startswith(("JRR_", "PYTHON"))}
             began = time.monotonic()
             child = await asyncio.create_subprocess_exec(

@@ -21,6 +21,7 @@ from .results import Results, Row
 
 EXCHANGE_LOADS = tuple(itertools.product(("binance", "okx"), ("trade", "depth", "mixed")))
 TRANSPORTS = ("websockets", "picows")
+FLOORS = ("websockets", "jrr's websockets", "picows")
 # As its documentation makes them; the keys let its ON CONFLICT find what comes twice.
 _COMMON = "id bigserial PRIMARY KEY, timestamp timestamptz, receipt_timestamp timestamptz, exchange text, symbol text"
 RIVAL_TABLES = (
@@ -58,9 +59,9 @@ def null_sinks(exchange: str, load: str) -> list[Contestant]:
     """(a): the floors, where they tell something, and jrr into a sink that forgets."""
     floors = []
     if exchange == "binance" and load != "mixed":
-        floors += [floor(transport, False) for transport in ("asyncio", *TRANSPORTS)]
+        floors += [floor(transport, False) for transport in ("asyncio", *FLOORS)]
     if load != "mixed":
-        floors += [floor(transport, True) for transport in TRANSPORTS]
+        floors += [floor(transport, True) for transport in FLOORS]
     return floors + [jrr("null", transport) for transport in TRANSPORTS]
 
 

@@ -35,7 +35,7 @@ def payloads(load: Load, blocks: int) -> Iterator[bytes]:
 def events(load: Load, blocks: int) -> list[Message]:
     """Return what the exchange's parser makes of some blocks behind the start of every book."""
     parser = Plugins.load([load.exchange.name]).connector(load.exchange.name)
-    reading = parser(parser.Settings()).parser(None)  # type: ignore[attr-defined]  # the connector makes its parser
+    reading = parser(parser.Settings()).parser(None)
     assert isinstance(reading, BinanceParser | OkxParser)
     starts = [
         book_start(load, stream, 0).encode()

@@ -14,8 +14,8 @@ from benchmarks.suite.process import LoadServer
 pytestmark = pytest.mark.e2e
 _CONTESTANTS = [
     floor("asyncio", False),
+    floor("jrr's websockets", True),
     floor("picows", True),
-    jrr("null", "websockets"),
     jrr("callback", "picows"),
     jrr("sqlite", "auto"),
 ]
