@@ -49,17 +49,19 @@ class CallbackSubscriber:
         self.accepts: tuple[type, ...] = accepts(channel)
         self.failures = 0
         self._channel = channel
+        # Some classes of events are of several channels, and only they have to be told apart.
+        self._all = channel == "*" or all(channel in (kind.channel, kind.type) for kind in self.accepts)
         self._callback = callback
 
     async def notify(self, batch: Sequence[Any]) -> None:
         """Call the callable once per event, in order."""
-        yield_at = time.monotonic() + _SLICE_S
+        yield_at, callback, every = time.monotonic() + _SLICE_S, self._callback, self._all
         for event in batch:
-            if self._channel != "*" and self._channel not in (event.channel, event.type):
+            if not every and self._channel not in (event.channel, event.type):
                 continue
             try:
-                result = self._callback(event)
-                if inspect.isawaitable(result):
+                result = callback(event)
+                if result is not None and inspect.isawaitable(result):
                     await result
             except asyncio.CancelledError as error:
                 if _cancelled():
@@ -121,8 +123,9 @@ class Notifier:
             self._holding = len(batch)
             await self._notify(batch)
             self._holding = 0
-            # Neither a batch nor a callable need wait for anything: the sockets get their turn here.
-            await asyncio.sleep(0)
+            if len(self.buffer):
+                # Neither a batch nor a callable need wait for anything: the sockets get their turn here.
+                await asyncio.sleep(0)
 
     async def _notify(self, batch: Sequence[Any]) -> None:
         failed_before = getattr(self.subscriber, "failures", 0)

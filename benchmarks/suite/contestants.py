@@ -62,14 +62,16 @@ class Contestant:
 
 
 def jrr(to: str, transport: str, **options: Any) -> Contestant:
-    """Return jrr on a transport."""
-    return Contestant(f"jrr, {transport}", "jrr", {"to": to, "transport": transport, **options})
+    """Return jrr on a transport; picows comes with uvloop in `jrr-core[fast]`, without it there is neither."""
+    loop = "asyncio" if transport == "websockets" else "auto"
+    return Contestant(f"jrr, {transport}", "jrr", {"to": to, "transport": transport, "loop": loop, **options})
 
 
 def floor(transport: str, decode: bool) -> Contestant:
     """Return a bare transport, or one with typed decoding behind it."""
     name = f"{transport} + msgspec" if decode else f"bare {transport}"
-    return Contestant(name, "floor", {"transport": transport, "decode": decode})
+    loop = "auto" if transport == "picows" else "asyncio"
+    return Contestant(name, "floor", {"transport": transport, "decode": decode, "loop": loop})
 
 
 def rival(to: str, name: str = "cryptofeed", **options: Any) -> Contestant:

@@ -74,6 +74,16 @@ def levels(random: Random, side: int, depth: int, changes: bool) -> list[tuple[i
     ]  # fmt: skip
 
 
+def price(random: Random, unit: float) -> float:
+    """Return the price of a trade, some `unit` from 60,000: nine in ten came among the thousand before."""
+    return 60_000 + round(random.gauss(0, 15)) * unit
+
+
+def amount(random: Random) -> float:
+    """Return the amount of a trade: six in ten came among the thousand before, as in recordings."""
+    return random.randrange(1, 100 if random.random() < 0.6 else 99_999) / 100_000
+
+
 class Binance:
     """Spot, on combined streams."""
 
@@ -96,10 +106,9 @@ class Binance:
         head = f'{{"stream":"{self.topic(stream)}","data":{{"e":'
         match stream.kind:
             case "trade":
-                price = f"{60_000 + random.randrange(-999, 999) / 100:.2f}000000"
                 return (
-                    f'{head}"aggTrade","E":{now},"s":"{symbol}","a":{number},"p":"{price}",'
-                    f'"q":"{random.randrange(1, 99_999) / 100_000:.5f}000","f":{number},"l":{number},"T":{now},'
+                    f'{head}"aggTrade","E":{now},"s":"{symbol}","a":{number},"p":"{price(random, 0.01):.2f}000000",'
+                    f'"q":"{amount(random):.5f}000","f":{number},"l":{number},"T":{now},'
                     f'"m":{"true" if random.random() < 0.5 else "false"},"M":true}}}}'
                 ).encode()
             case "depth":
@@ -150,7 +159,7 @@ class Okx:
             case "trade":
                 return (
                     f'{head},"data":[{{"instId":"{symbol}","tradeId":"{number}",'
-                    f'"px":"{60_000 + random.randrange(-999, 999) / 10:.1f}","sz":"{random.random():.8f}",'
+                    f'"px":"{price(random, 0.1):.1f}","sz":"{amount(random):.8f}",'
                     f'"side":"{random.choice(("buy", "sell"))}","ts":"{now}","count":"1","source":"0",'
                     f'"seqId":{number}}}]}}'
                 ).encode()

@@ -14,6 +14,7 @@ import msgspec
 import picows
 from websockets.asyncio.client import connect
 
+from jrr_core.eventloop import loop_in_use, run_on
 from jrr_core.route import Network, NetworkSettings
 from jrr_core.transport import open_socket
 
@@ -193,9 +194,8 @@ class Reader:
         await asyncio.get_running_loop().create_future()
 
 
-async def main() -> None:
+async def main(given: dict[str, Any]) -> None:
     """Read until told to end."""
-    given = json.loads(sys.argv[1])
     reader = Reader(decoding(given["exchange"]) if given["decode"] else None)
     probe = Probe(lambda: reader.count)
     tasks = []
@@ -217,4 +217,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    told = json.loads(sys.argv[1])
+    run_on(loop_in_use(told["loop"]), main(told))

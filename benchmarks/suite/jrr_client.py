@@ -18,6 +18,7 @@ from attrs import define
 from jrr_core import ManagerBuilder
 from jrr_core.book import Book
 from jrr_core.cli.heap import give_back, settle
+from jrr_core.eventloop import loop_in_use, run_on
 from jrr_core.events import ALL_EVENTS, Message
 from jrr_core.manager import Manager
 from jrr_core.plugins import Plugins
@@ -120,11 +121,11 @@ async def build(given: dict[str, Any], counter: Counter) -> tuple[Manager, Calla
     return manager, lambda: drain.counters.written
 
 
-async def main() -> None:
+async def main(given: dict[str, Any]) -> None:
     """Collect until told to end."""
     give_back()
     counter = Counter()
-    manager, count = await build(json.loads(sys.argv[1]), counter)
+    manager, count = await build(given, counter)
 
     def account() -> dict[str, Any]:
         stats = manager.get_stats()
@@ -145,4 +146,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    told = json.loads(sys.argv[1])
+    run_on(loop_in_use(told["loop"]), main(told))
