@@ -307,7 +307,7 @@ class Intake:
                 event.session = self.name  # type: ignore[attr-defined]
             sorted_out += (event,) if told is None else told
         for stream in self.live.values():
-            if stream.track is not None:
+            if stream.track is not None and stream.track.awake:
                 sorted_out += stream.track.settle(ts_recv, self.name)
         return sorted_out
 

@@ -83,6 +83,9 @@ class Stream:
         return self.reported
 
     def _finding(self, now_ns: int, first_data_s: float, quiet_s: float) -> Finding | None:
+        if self.last_ns and self.last_ns >= self.subscribed_ns and now_ns - self.last_ns <= quiet_s * 1e9:
+            # No habit is less patient than the setting: most streams need no more than this.
+            return None
         if not self.wanted or self.channel in _SPARSE:
             return None
         if not self.last_ns or self.last_ns < self.subscribed_ns:

@@ -111,7 +111,9 @@ def _collector(
 ) -> Collector:
     places = {name: (each.ws_urls[name], each.rest_urls[name]) for each in simulations for name in each.ws_urls}
     texts = [f"{each.exchange}:{each.channel}:{each.symbol}" for each in wanted]
-    (folder / "jrr.toml").write_text(toml(places, texts, kept.name, kept.settings, _SETTINGS))
+    # Its port may be another collector's, for an hour.
+    sections = [*kept.settings, "[metrics]", 'listen = ""']
+    (folder / "jrr.toml").write_text(toml(places, texts, kept.name, sections, _SETTINGS))
     return Collector(folder, probe.environ)
 
 

@@ -24,9 +24,11 @@ def exchange_faults(minutes: float) -> Mapping[str, Mapping[str, str]]:
     run_s = minutes * 60
     frames = {"duplicate": "0.002", "reorder": "0.002", "garbage": "0.0005", "drop": "0.0001", "rest_503": "0.1",
               "until": f"{_striking_s(minutes):g}"}  # fmt: skip
+    # A stall must be over, and noticed, before the end: nobody can know of what a silent connection still owes.
+    stalling = run_s - _striking_s(minutes) >= _PEACE_S
     return {
         "binance": {**frames, "reset": f"{max(3.0, run_s / 40):g}", "refuse": "1"},
-        "okx": {**frames, "silence": f"{max(4.0, run_s / 24):g}"},
+        "okx": {**frames, "silence" if stalling else "close": f"{max(4.0, run_s / 24):g}"},
     }
 
 
