@@ -22,11 +22,11 @@ pytestmark = pytest.mark.e2e
 
 LIBRARIES = {
     "asyncpg", "attr", "attrs", "cattrs", "click", "jrr_binance", "jrr_core", "jrr_okx", "jrr_postgres", "msgspec",
-    "packaging", "pluggy", "websockets",
+    "packaging", "pluggy",
 }  # fmt: skip
-# python_socks comes with websockets where it is installed; typing_extensions is msgspec's on older Python; the others
-# are the faster transport and loop.
-OPTIONAL = {"python_socks", "typing_extensions", "picows", "uvloop", "multidict"}
+TRANSPORTS = {"picows", "websockets"}
+# python_socks comes with websockets, multidict and aiofastnet with picows; typing_extensions is msgspec's on older Python.
+OPTIONAL = {*TRANSPORTS, "python_socks", "typing_extensions", "uvloop", "multidict", "aiofastnet"}
 # Of the core only what collects; of Python and of libraries, what others pull in by the way.
 UNUSED = {
     "aiohttp", "ctypes.wintypes", "email.mime", "ftplib", "http.server", "hypothesis", "jrr_core.audit",
@@ -72,6 +72,7 @@ def test_it_works_with_these_libraries_and_no_other(loaded: list[str]) -> None:
     own = sys.stdlib_module_names | {"sitecustomize", "cython_runtime"}
     found = {name.partition(".")[0] for name in loaded}
     assert {name for name in found if name not in own and not name.startswith("_")} - OPTIONAL == LIBRARIES
+    assert len(found & TRANSPORTS) == 1
 
 
 def test_nothing_is_imported_that_it_does_not_use(loaded: list[str]) -> None:
