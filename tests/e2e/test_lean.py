@@ -25,7 +25,7 @@ LIBRARIES = {
     "packaging", "pluggy",
 }  # fmt: skip
 TRANSPORTS = {"picows", "websockets"}
-# python_socks comes with websockets, multidict and aiofastnet with picows, typing_extensions with msgspec on old Python.
+# python_socks comes with websockets, multidict and aiofastnet with picows, typing_extensions with msgspec on 3.11.
 OPTIONAL = {*TRANSPORTS, "python_socks", "typing_extensions", "uvloop", "multidict", "aiofastnet"}
 # Of the core only what collects; of Python and of libraries, what others pull in by the way.
 UNUSED = {
