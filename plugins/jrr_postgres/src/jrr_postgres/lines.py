@@ -52,8 +52,7 @@ def stamp(ns: int) -> str:
     Raises ValueError, OverflowError or OSError outside the calendar's years 1 to 9999.
     """
     # Events of a busy stream share their millisecond: most of the text is made once for many.
-    ms, rest = divmod(ns, 1_000_000)
-    return _milli(ms) + _MICRO[rest // 1000]
+    return _milli(ns // 1_000_000) + _MICRO[ns // 1000 % 1000]
 
 
 def _moment(ns: int | None) -> str:
@@ -85,30 +84,34 @@ def levels_text(bids: Levels, asks: Levels) -> str:
     Runs of zeros and removed levels, which are most of the text, are one letter; `levels_json` of the
     schema undoes it. Digits stay as the exchange wrote them.
     """
-    return _side(bids.json()) + "|" + _side(asks.json())
+    # Of compact JSON without quotes and opening brackets, a row ends at its closing one.
+    rows = _rows(bids) + b"|" + _rows(asks)
+    text = rows.translate(None, b'"[').replace(b"],", b";").decode("ascii")
+    # All that is abbreviated has three zeros: small books often have none.
+    if "000" in text:
+        for long, short in LETTERS:
+            text = text.replace(long, short)
+    return text
 
 
 LETTERS = ((",0.00000000;", "o"), (",0.000;", "n"), ("000000,", "z"), ("000;", "x"), ("000", "y"))
 """What `levels` abbreviates, in this order; no letter occurs in a number but `e` and `E`."""
 
 
-def _side(json: str) -> str:
-    if len(json) < 5:
-        return ""
-    text = json[3:-3].replace('"],["', ";").replace('","', ",") + ";"
-    for long, short in LETTERS:
-        text = text.replace(long, short)
-    return text
+def _rows(levels: Levels) -> bytes:
+    """Return `["61837.63","3.788"],` for each level."""
+    json = levels.json()
+    return b"" if json == "[]" else json[1:-1].encode("ascii") + b","
 
 
 def trade(e: Trade, streams: Streams) -> str:
     """Return a trade's line; an id that is no 63-bit number is kept as text."""
-    recv, trade_id = e.ts_recv, e.trade_id
+    recv, ts, trade_id = e.ts_recv, e.ts_event, e.trade_id
     if trade_id.isdigit() and trade_id.isascii() and len(trade_id) < 19 and (trade_id[0] != "0" or trade_id == "0"):
         number, text = trade_id, _NULL
     else:
         number, text = _NULL, _text(trade_id)
-    event, below = (_NULL, 0) if e.ts_event is None else (stamp(e.ts_event), e.ts_event % 1000)
+    event, below = (_NULL, 0) if ts is None else (stamp(ts), ts % 1000)
     return (
         f"{event}\t{stamp(recv)}\t{number}\t{streams[e.exchange, e.symbol, e.id_space]}\t{e.count:d}\t{recv % 1000}\t"
         f"{below}\t{_SIDES[e.side]}\t{_decimal(e.price)}\t{_decimal(e.amount)}\t{_text(e.kind)}\t{text}\n"
