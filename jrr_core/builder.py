@@ -59,6 +59,7 @@ class ManagerBuilder:
         self._sinks: list[Sink] = []
         self._subscribers: dict[str, dict[str, Any]] = {}
         self._metrics: MetricsSettings | None = None
+        self._sharers = 1
         if config is not None:
             self._exchanges = {name: dict(config.exchanges.get(name, {})) for name in self._plugins.connectors}
             self._refuse_unknown_sections(config)
@@ -134,6 +135,20 @@ class ManagerBuilder:
         self._metrics = structure(MetricsSettings, raw, "metrics")
         if self._metrics.listen:
             address_of(self._metrics.listen, "metrics.listen")
+        return self
+
+    def share_limits(self, sharers: int) -> "ManagerBuilder":
+        """Keep to a part of what exchanges allow per address: so many processes behind one address share it.
+
+        Raises ConfigError for a sink whose store several processes may not write to.
+        """
+        for sink in self.sinks() if sharers > 1 else ():
+            if not getattr(sink, "several_writers", False):
+                raise ConfigError(
+                    f"sink {sink.name}: its store takes one writing process at a time, so {sharers} workers cannot share "
+                    "it; run with --workers 1, or with a sink that takes several (--plugins, `plugins = [...]`)"
+                )
+        self._sharers = sharers
         return self
 
     async def build(self) -> Manager:
@@ -227,7 +242,7 @@ class ManagerBuilder:
         settings: ExchangeSettings = structure(cls.Settings, raw, f"exchanges.{name}")
         connector = cls(settings)
         for pool, rate in connector.limits.http.items():
-            budgets.setdefault(pool, Budget(rate))
+            budgets.setdefault(pool, Budget(rate.shared_by(self._sharers)))
         own = {pool: budgets[pool] for pool in connector.limits.http}
         fetch = Fetch(name, own, lambda text: say_seldom(30, "fetch_failed", name, f"{name}: {text}; trying again",
                                                              exchange=name), network)  # fmt: skip
@@ -242,6 +257,7 @@ class ManagerBuilder:
             desk=desk,
             fetch=fetch.get,
             network=network,
+            sharers=self._sharers,
         )
         shard = Shard.parse(self._config.run.shard)
         return Exchange(connector, self._parser_maker(connector), around, fetch, bus.publish, shard)

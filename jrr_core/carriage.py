@@ -39,7 +39,7 @@ class Carriage:
         self._around = around
         self._shard = shard
         self._check_symbol = check_symbol
-        self._attempts = Spacing(connector.limits.connects)
+        self._attempts = Spacing(connector.limits.connects.shared_by(around.sharers))
         self._plans = 0
 
     @property

@@ -33,6 +33,8 @@ __all__ = [
 
 FILE = "jrr.toml"
 PREFIX = "JRR_"
+# More processes than any machine has cores that collecting could fill.
+MOST_WORKERS = 64
 _NAMED = ("exchanges", "sinks", "subscribers")
 _duration = re.compile(r"(?:([0-9]+(?:\.[0-9]+)?)h)?(?:([0-9]+(?:\.[0-9]+)?)m)?(?:([0-9]+(?:\.[0-9]+)?)s?)?").fullmatch
 
@@ -72,6 +74,11 @@ class RunSettings:
         'Event loop of `jrr run`: "uvloop", which `jrr-core[fast]` installs and which takes less CPU, "asyncio", or '
         '"auto": uvloop where it is installed.',
         validator=validators.in_(("auto", "asyncio", "uvloop")),
+    )
+    workers: int = setting(
+        1,
+        "Processes that share the subscriptions, each with its part, and are one collector to everybody.",
+        validator=(validators.ge(1), validators.le(MOST_WORKERS)),
     )
     quarantine: str = setting(
         ".jrr/quarantine", "Folder that keeps refused frames and rows; made when it is first needed."
@@ -195,9 +202,13 @@ def _name_instance(config: Config) -> None:
     """Put the instance's name into what two collectors in one folder must not share."""
     for section, key in ((config.control, "path"), (config.spool, "path"), (config.capture, "path"),
                          (config.run, "quarantine")):  # fmt: skip
-        path = Path(getattr(section, key))
-        if config.run.instance and path.name:
-            setattr(section, key, str(path.with_name(f"{path.stem}-{config.run.instance}{path.suffix}")))
+        setattr(section, key, named_path(getattr(section, key), config.run.instance))
+
+
+def named_path(path: str, name: str) -> str:
+    """Return a path with the name of a collector put into it; as it is where either is empty."""
+    found = Path(path)
+    return str(found.with_name(f"{found.stem}-{name}{found.suffix}")) if name and found.name else path
 
 
 def _flat(value: object) -> object:

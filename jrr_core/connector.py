@@ -66,6 +66,10 @@ class Rate:
     count: float
     per_s: float
 
+    def shared_by(self, sharers: int) -> "Rate":
+        """Return the part of each of so many that keep to it together."""
+        return Rate(self.count / sharers, self.per_s)
+
 
 @define(frozen=True)
 class Limits:

@@ -201,14 +201,18 @@ class Exchange:
         """
         gone, named = [], []
         for subscription in unwanted:
-            carried = self._carried(subscription)
-            if not carried and subscription not in self.unresolved and subscription not in self.wishes:
+            if not self.has(subscription):
                 raise self._not_subscribed(subscription)
-            gone += carried
+            gone += self._carried(subscription)
             named.append(subscription)
         self.unresolved = [s for s in self.unresolved if s not in named]
         self.wishes.drop(named, gone)
         return self.carriage.drop(gone)
+
+    def has(self, subscription: Subscription) -> bool:
+        """Whether `unsubscribe` would find it."""
+        known = subscription in self.unresolved or subscription in self.wishes
+        return known or bool(self._carried(subscription))
 
     def retract(self, wishes: Sequence[Subscription]) -> Sequence[Line]:
         """Take back wishes as they were written; drop, as `unsubscribe` does, what no other wish stands for."""

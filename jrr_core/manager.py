@@ -136,6 +136,11 @@ class Manager:
         exchange = self.exchanges.get(subscription.exchange)
         return exchange is not None and (subscription in exchange.wishes or subscription in exchange.unresolved)
 
+    def has(self, named: Subscription | str) -> bool:
+        """Whether `unsubscribe` would find it."""
+        ((exchange, (subscription,)),) = self._by_exchange([named]).items()
+        return exchange.has(subscription)
+
     def carried(self) -> int:
         """Return how many streams are carried."""
         return sum(len(exchange.wanted) for exchange in self.exchanges.values())
@@ -233,8 +238,10 @@ class Manager:
         if _reading.get() is not self:
             await self._stopped.wait()
 
-    def begin_stop(self) -> None:
-        """Let the run end, in order, without waiting for it."""
+    def begin_stop(self, at_once: bool = False) -> None:
+        """Let the run end, in order, without waiting for it; `at_once`: what is not stored yet goes to the spool."""
+        if at_once:
+            self._hurry.set()
         self._stopping.set()
         if not self._begun:
             self._stopped.set()
@@ -249,6 +256,7 @@ class Manager:
             "instance": self._instance,
             "started_ns": self._began_ns,
             "uptime_s": time.monotonic() - self._started,
+            "workers": [],
             **self.account.stats(streams),
             "capture": None if self._capture is None else self._capture.stats(),
             "alarms": [asdict(alarm) for alarm in self.alarms.standing],
@@ -283,9 +291,7 @@ class Manager:
                 self._crew.end_line(line)
 
     def _signalled(self) -> None:
-        if self._stopping.is_set():
-            self._hurry.set()
-        self._stopping.set()
+        self.begin_stop(at_once=self._stopping.is_set())
 
     async def _collect(self, for_s: float | None, on_tick: Callable[[dict[str, Any]], None] | None) -> None:
         if self._begun:

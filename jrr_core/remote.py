@@ -7,7 +7,7 @@ written. Nothing here touches a stream that was not named.
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from attrs import asdict
@@ -56,19 +56,13 @@ class Remote:
         finally:
             self._systemd.ready()
 
-    async def reload_each_time(self, asked: asyncio.Event) -> None:
-        """Reload whenever `asked` is set, as SIGHUP does it: what is wrong is said in the log."""
-        while True:
-            await asked.wait()
-            asked.clear()
-            try:
-                await self.reload()
-            except JrrError as error:
-                say(logging.ERROR, "reload_failed", f"nothing was changed: {error}", reason=str(error))
+    async def check(self) -> None:
+        """Raise the ConfigError that `reload` would; change nothing."""
+        await self._manager.check(self._added(self._reread()))
 
     async def _apply(self, new: Config) -> Mapping[str, Any]:
         old = self._config
-        added = [wish for wish in new.subscriptions if not self._manager.wishes(wish)]
+        added = self._added(new)
         gone = [wish for wish in old.subscriptions if wish not in new.subscriptions]
         await self._manager.check(added)
         # In this order a stream that both an old and a new wish stand for goes on.
@@ -76,13 +70,16 @@ class Remote:
         self._manager.retract(gone)
         if new.log.level != old.log.level:
             set_level(new.log.level)
-        restart = sorted(_differences(asdict(old), asdict(new)))
+        restart = sorted(differences(asdict(old), asdict(new)))
         old.subscriptions, old.log.level = new.subscriptions, new.log.level
         begun, ended = [*map(str, added)], [*map(str, gone)]
         text = f"the settings were read again: {len(added)} subscriptions new, {len(gone)} taken back"
         text += f"; needs a restart: {', '.join(restart)}" if restart else ""
         say(logging.INFO, "reloaded", text, subscribed=begun, unsubscribed=ended, restart=restart)
         return {"subscribed": begun, "unsubscribed": ended, "restart": restart}
+
+    def _added(self, new: Config) -> list[Subscription]:
+        return [wish for wish in new.subscriptions if not self._manager.wishes(wish)]
 
     async def _subscribe(self, request: Request) -> Mapping[str, Any]:
         wanted = [Subscription.parse(text) for text in request.streams]
@@ -134,7 +131,18 @@ class Remote:
         return {}
 
 
-def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+async def reload_each_time(reload: Callable[[], Awaitable[object]], asked: asyncio.Event) -> None:
+    """Reload whenever `asked` is set, as SIGHUP does it: what is wrong is said in the log."""
+    while True:
+        await asked.wait()
+        asked.clear()
+        try:
+            await reload()
+        except JrrError as error:
+            say(logging.ERROR, "reload_failed", f"nothing was changed: {error}", reason=str(error))
+
+
+def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """Yield the dotted names of settings that differ and that a run cannot take up; never a value: it may be secret."""
     if path in _APPLIED or old == new:
         return
@@ -142,4 +150,4 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
         yield path
         return
     for key in old.keys() | new.keys():
-        yield from _differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+        yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)

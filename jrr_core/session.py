@@ -46,13 +46,17 @@ class OpenSocket(Protocol):
 
 @define(frozen=True)
 class Surroundings:
-    """What a session is wired to; one set per exchange, made by the builder."""
+    """What a session is wired to; one set per exchange, made by the builder.
+
+    So many `sharers`, this process among them, keep to the exchange's limits per address together.
+    """
 
     settings: ExchangeSettings
     messages: Rate
     desk: Desk
     fetch: Callable[[HttpGet], Awaitable[Frame]]
     network: Network = SYSTEM
+    sharers: int = 1
 
 
 class Session:

@@ -47,6 +47,8 @@ class Sink(Protocol):
     sequence of each stream, may set `open_candles = False` to be given
     closed candles only, and may have an attribute `instance`, which is set
     to the collector's name (`run.instance`, "" for none) before it is opened.
+    `several_writers = True` says that several processes may write to its store
+    at a time; without it the sink is refused where workers would share it.
     """
 
     name: ClassVar[str]

@@ -35,6 +35,10 @@ class Text(str):
         self.source = source
         return self
 
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]  # str's own would leave the source out
+        """Return what a copy in another process is made from."""
+        return str(self), self.source
+
 
 class Section(dict[str, Any]):
     """A table of raw settings; `source` names the file it was read from."""

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
      "redact"),
     ("book", "candles", "connector", "parser", "playback", "sink", "store", "subscriber", "volume"),
     (
-        "hookspecs", "alarms", "sequence", "book_stream", "buffer", "bus", "backfill", "backoff", "continuity",
+        "hookspecs", "alarms", "heap", "sequence", "book_stream", "buffer", "bus", "backfill", "backoff", "continuity",
         "counters",
         "coverage", "desk", "endpoints", "eventloop", "holes", "intake",
         "journal", "ladder", "lead", "lines", "network", "numbered",
@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
      "interview", "plan", "stocktake", "audit", "clock", "digest", "export", "control", "observe"),
     ("loading", "plugins", "config", "base_connector", "line"),
     ("exchange", "account", "bundle", "carriage", "crew", "following", "manager", "builder", "replay", "scaffold",
-     "remote", "lookout", "top", "checkup"),
+     "remote", "lookout", "top", "checkup", "workers"),
     ("cli",),
 )  # fmt: skip
 
@@ -73,6 +73,7 @@ WITHIN = {
     "checkup": {"builder", "exchange"},
     "lookout": {"exchange"},
     "remote": {"manager"},
+    "workers": {"builder", "manager", "remote"},
 }
 
 PRODUCTS = (

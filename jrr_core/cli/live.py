@@ -2,7 +2,7 @@
 
 import io
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from ..printable import printable
@@ -73,3 +73,15 @@ def run_line(stats: Mapping[str, Any], rate: Rate) -> str:
         parts.append(f"{name} {sink['state']} ({sink['written']:,} stored{waiting})")
     parts += [f"{name}: {exchange['trouble']}" for name, exchange in exchanges.items() if exchange["trouble"]]
     return "  ".join(parts)
+
+
+def ticker(live: LiveLine) -> Callable[[Mapping[str, Any]], None]:
+    """Return what shows the stats it is given as the live line."""
+    rate = Rate()
+    return lambda stats: live.show(run_line(stats, rate))
+
+
+def status_line(stats: Mapping[str, Any], streams: int) -> str:
+    """Return the line that `systemctl status` shows of a run that carries so many streams."""
+    sinks = ", ".join(f"{name} {sink['state']} ({sink['written']:,} stored)" for name, sink in stats["sinks"].items())
+    return f"{streams:,} streams, {stats['gaps']:,} gaps; {sinks}"

@@ -7,27 +7,26 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ..builder import ManagerBuilder
-from ..config import Config, duration_s
+from ..config import MOST_WORKERS, Config, duration_s
 from ..control.server import ControlServer
 from ..control.settings import socket_path
 from ..errors import ConfigError
 from ..eventloop import loop_in_use, run_on
+from ..heap import give_back, settle
 from ..journal import say, set_up
 from ..manager import Manager
 from ..plugins import Plugins
-from ..remote import Remote
+from ..remote import Remote, reload_each_time
 from ..route import transport_in_use
 from ..systemd import Systemd
-from .heap import give_back, settle
-from .live import LiveLine, Rate, run_line
+from .account import tell_account
+from .live import LiveLine, status_line, ticker
 from .options import config_options, instance_option, load_plugins, settings, subscribe_option
-from .summary import run_summary
-from .tell import tell
+from .workers import collect_in_workers
 
 
 @click.command()
@@ -35,6 +34,12 @@ from .tell import tell
 @subscribe_option
 @instance_option
 @click.option("--shard", metavar="I/N", help="Collect this part of the subscriptions, of so many; default: run.shard.")
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, MOST_WORKERS),
+    help="Share the work among so many processes, one collector to everybody; default: run.workers.",
+)
 @click.option("--for", "duration", metavar="TIME", help="Stop after so long: 30s, 5m, 1h30m.")
 @click.option("--no-progress", is_flag=True, help="No live line.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Form of log lines; default: log.format.")
@@ -45,6 +50,7 @@ def run(
     subscribe: tuple[str, ...],
     instance: str | None,
     shard: str | None,
+    workers: int | None,
     duration: str | None,
     no_progress: bool,
     log_format: str | None,
@@ -62,6 +68,8 @@ def run(
         signal.signal(signal.SIGHUP, lambda number, frame: hangup.set())
     if shard is not None:
         overrides = (*overrides, f"run.shard={shard}")
+    if workers is not None:
+        overrides = (*overrides, f"run.workers={workers}")
     if log_format is not None:
         overrides = (*overrides, f"log.format={log_format}")
 
@@ -70,24 +78,31 @@ def run(
 
     config = read()
     for_s = None if duration is None else duration_s(duration)
-    loaded = load_plugins(config)
     if not config.subscriptions:
         raise ConfigError(
             "nothing to collect: add --subscribe exchange:channel:symbol, or [[subscribe]] tables to jrr.toml"
         )
-    for subscription in config.subscriptions:
-        loaded.connector(subscription.exchange)
     live = LiveLine(sys.stderr) if not no_progress and sys.stderr is not None and sys.stderr.isatty() else None
     set_up(config.log.format, config.log.level, live, config.run.instance)  # type: ignore[arg-type]  # all of TextIO a log handler needs
+    loop, transport = loop_in_use(config.run.loop), transport_in_use(config.network.transport)
+    if config.run.workers > 1:
+        _say_start(loop, transport)
+        sys.exit(asyncio.run(collect_in_workers(config, loop, for_s, live, read, hangup)))
+    loaded = load_plugins(config)
+    for subscription in config.subscriptions:
+        loaded.connector(subscription.exchange)
 
     def reread() -> Config:
         new = read()
         ManagerBuilder(plugins=loaded, config=new).check()
         return new
 
-    loop, transport = loop_in_use(config.run.loop), transport_in_use(config.network.transport)
-    say(logging.INFO, "starting", f"WebSockets by {transport}, event loop of {loop}", loop=loop, transport=transport)
+    _say_start(loop, transport)
     sys.exit(run_on(loop, _collect(config, loaded, for_s, live, reread, hangup)))
+
+
+def _say_start(loop: str, transport: str) -> None:
+    say(logging.INFO, "starting", f"WebSockets by {transport}, event loop of {loop}", loop=loop, transport=transport)
 
 
 async def _collect(
@@ -103,15 +118,12 @@ async def _collect(
     await manager.subscribe(config.subscriptions)
     settle()
     try:
-        code = await manager.run(for_s=for_s, on_tick=None if live is None else _ticker(live))
+        code = await manager.run(for_s=for_s, on_tick=None if live is None else ticker(live))
     finally:
         if live is not None:
             live.clear()
     stats, failings = manager.get_stats(), manager.account.failings()
-    if config.log.format == "json":
-        say(logging.INFO, "account", "the run has ended", failings=failings, **stats)
-    else:
-        tell(*run_summary(stats, failings))
+    tell_account(config.log.format, stats, failings)
     return code
 
 
@@ -121,20 +133,8 @@ def _obey(manager: Manager, config: Config, reread: Callable[[], Config], hangup
     remote = Remote(manager, config, reread, systemd)
     with contextlib.suppress(ValueError, RuntimeError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
-    manager.beside(lambda: remote.reload_each_time(hangup), "reload")
-    manager.beside(lambda: systemd.run(lambda: _status(manager)), "systemd")
+    manager.beside(lambda: reload_each_time(remote.reload, hangup), "reload")
+    manager.beside(lambda: systemd.run(lambda: status_line(manager.get_stats(streams=False), manager.carried())), "systemd")
     if config.control.path:
         server = ControlServer(socket_path(config.control.path), remote.commands)
         manager.beside(server.run, "control")
-
-
-def _status(manager: Manager) -> str:
-    """Return the line that `systemctl status` shows."""
-    stats = manager.get_stats()
-    sinks = ", ".join(f"{name} {sink['state']} ({sink['written']:,} stored)" for name, sink in stats["sinks"].items())
-    return f"{manager.carried():,} streams, {stats['gaps']:,} gaps; {sinks}"
-
-
-def _ticker(live: LiveLine) -> Callable[[dict[str, Any]], None]:
-    rate = Rate()
-    return lambda stats: live.show(run_line(stats, rate))

@@ -1,6 +1,6 @@
 """The account in words: what came in, what was stored, what was lost."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # Silent streams named one by one at the end of a run.
@@ -19,6 +19,9 @@ def run_summary(stats: Mapping[str, Any], failings: Iterable[str]) -> list[str]:
         if len(troubled) > _NAMED:
             lines.append(f"  {len(troubled) - _NAMED:,} more streams like these; the log names them")
     lines += [sink_line(name, sink) for name, sink in stats["sinks"].items()]
+    workers = stats.get("workers", ())
+    if workers:
+        lines.append(workers_line(workers))
     for name, subscriber in stats.get("subscribers", {}).items():
         lines.append(f"{name}: " + ", ".join(f"{count:,} {what}" for what, count in subscriber.items()))
     return lines + verdict(failings)
@@ -52,6 +55,16 @@ def sink_line(name: str, sink: Mapping[str, Any]) -> str:
     line = f"{name}: {sink['published']:,} events = {parts}"
     if sink.get("latency_p50_s") is not None:
         line += f"; stored after {sink['latency_p50_s'] * 1e3:.0f} ms (p50), {sink['latency_p99_s'] * 1e3:.0f} ms (p99)"
+    return line
+
+
+def workers_line(workers: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many processes shared the work, and what the sums above cannot tell of those that died."""
+    restarts, untold = (sum(worker[key] for worker in workers) for key in ("restarts", "untold"))
+    line = f"{len(workers)} workers, {restarts} restarts"
+    if restarts:
+        line += (f"; of processes that died the sums have what they told last, but for {untold:,} events then in "
+                 "their memory")  # fmt: skip
     return line
 
 

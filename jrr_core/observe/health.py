@@ -20,6 +20,8 @@ class Health:
 
 def health_of(stats: Mapping[str, Any]) -> Health:
     """Return the health that the stats of a run tell; docs/metrics.md has the rule."""
+    if stats["workers"]:
+        return Health(tuple(text for worker in stats["workers"] for text in worker["waiting"]))
     return Health((*_unready_exchanges(stats), *_unready_sinks(stats)))
 
 

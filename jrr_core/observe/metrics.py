@@ -97,6 +97,15 @@ def _up(stats: Stats) -> Iterator[Sample]:
     yield from (((name,), int(each["state"] in ("ok", "spooling"))) for name, each in stats["sinks"].items())
 
 
+def _workers(key: str) -> Callable[[Stats], Iterator[Sample]]:
+    return lambda stats: (((str(each["worker"]),), each[key]) for each in stats["workers"])
+
+
+def _running(stats: Stats) -> Iterator[Sample]:
+    if stats["workers"]:
+        yield (), sum(each["state"] == "running" for each in stats["workers"])
+
+
 def _build(stats: Stats) -> Iterator[Sample]:
     yield (stats["version"], platform.python_version(), stats["instance"]), 1
 
@@ -165,6 +174,9 @@ METRICS: Sequence[Family] = (
     Family("jrr_capture_lost", "counter", (), "Frames and other entries the disk did not take", _capture("lost")),
     Family("jrr_capture_bytes", "counter", (), "Bytes captured, packed", _capture("bytes")),
     Family("jrr_alarms", "gauge", ("alarm", "exchange"), "Alarms that stand", _alarms),
+    Family("jrr_workers", "gauge", (), "Worker processes that collect now, of a run in several", _running),
+    Family("jrr_worker_restarts", "counter", ("worker",), "Processes of the worker that ended unasked",
+           _workers("restarts")),
 )  # fmt: skip
 """Every metric of every run."""
 

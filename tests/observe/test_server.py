@@ -18,7 +18,7 @@ from jrr_core.observe.address import Address
 from jrr_core.observe.server import Observer
 from tests.toy import until
 
-STATS: Mapping[str, Any] = {"exchanges": {}, "sinks": {}, "capture": None, "alarms": [], "n": 1}
+STATS: Mapping[str, Any] = {"exchanges": {}, "sinks": {}, "workers": [], "capture": None, "alarms": [], "n": 1}
 
 
 def observing(

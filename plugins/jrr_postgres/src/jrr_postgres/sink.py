@@ -31,6 +31,7 @@ class PostgresSink:
     name: ClassVar[str] = "postgres"
     Settings: ClassVar[type] = StorageConfig
     embedded: ClassVar[bool] = False
+    several_writers: ClassVar[bool] = True
     row_bytes: ClassVar[Mapping[str, RowBytes]] = ROW_BYTES
     accepts: tuple[type, ...] = (*ALL_EVENTS, Instrument)
     instance: str = ""

@@ -10,10 +10,10 @@ import pytest
 FRAGMENTED = """
 import sys
 if sys.argv[1] == "give_back":
-    from jrr_core.cli.heap import give_back
+    from jrr_core.heap import give_back
     give_back()
 else:
-    import jrr_core.cli.heap
+    import jrr_core.heap
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
@@ -40,7 +40,7 @@ def test_what_a_large_batch_took_is_given_back() -> None:
 
 def test_what_start_up_made_is_not_looked_at_again() -> None:
     code = (
-        "import gc; from jrr_core.cli.heap import settle; settle(); print(gc.get_freeze_count(), len(gc.get_objects()))"
+        "import gc; from jrr_core.heap import settle; settle(); print(gc.get_freeze_count(), len(gc.get_objects()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     frozen, looked_at = map(int, done.stdout.split())
