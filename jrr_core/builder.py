@@ -145,8 +145,8 @@ class ManagerBuilder:
         for sink in self.sinks() if sharers > 1 else ():
             if not getattr(sink, "several_writers", False):
                 raise ConfigError(
-                    f"sink {sink.name}: its store takes one writing process at a time, so {sharers} workers cannot share "
-                    "it; run with --workers 1, or with a sink that takes several (--plugins, `plugins = [...]`)"
+                    f"sink {sink.name}: its store takes one writing process at a time, so {sharers} workers cannot "
+                    "share it; run with --workers 1, or with a sink that takes several (--plugins, `plugins = [...]`)"
                 )
         self._sharers = sharers
         return self

@@ -134,7 +134,9 @@ def _obey(manager: Manager, config: Config, reread: Callable[[], Config], hangup
     with contextlib.suppress(ValueError, RuntimeError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
     manager.beside(lambda: reload_each_time(remote.reload, hangup), "reload")
-    manager.beside(lambda: systemd.run(lambda: status_line(manager.get_stats(streams=False), manager.carried())), "systemd")
+    manager.beside(
+        lambda: systemd.run(lambda: status_line(manager.get_stats(streams=False), manager.carried())), "systemd"
+    )
     if config.control.path:
         server = ControlServer(socket_path(config.control.path), remote.commands)
         manager.beside(server.run, "control")

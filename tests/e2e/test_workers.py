@@ -1,13 +1,14 @@
 """`jrr run --workers 2` on a simulated exchange and a real PostgreSQL: one collector to everybody, in two processes."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
 import socket
 import sys
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from jrr_postgres import PostgresSink, StorageConfig
 from jrr_core.cli import main
 from jrr_core.subscription import Subscription
 from jrr_core.testing.child import Simulation, simulated
+from jrr_core.testing.truth import Truth
 from jrr_core.testing.verdict import judge, numberings_of
+from tests.toy import until
 
 pytestmark = pytest.mark.e2e
 
@@ -41,16 +44,11 @@ class Run:
 
     async def said(self, event: str, count: int = 1) -> list[dict[str, Any]]:
         """Return the lines of an event once there are so many."""
-        await self.until(lambda: len(self.all(event)) >= count)
+        await until(lambda: len(self.all(event)) >= count)
         return self.all(event)
 
     def all(self, event: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if line["event"] == event]
-
-    async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(_WITHIN_S):
-            while not true():
-                await asyncio.sleep(0.02)
 
     async def get(self, path: str) -> str:
         return await asyncio.to_thread(lambda: urllib.request.urlopen(f"{self.url}/{path}").read().decode())
@@ -58,7 +56,10 @@ class Run:
     async def stats(self, true: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any]:
         """Return the stats once they are as they should be."""
         async with asyncio.timeout(_WITHIN_S):
-            while not true(stats := json.loads(await self.get("stats"))):
+            for _ in itertools.count():
+                stats: dict[str, Any] = json.loads(await self.get("stats"))
+                if true(stats):
+                    break
                 await asyncio.sleep(0.1)
         return stats
 
@@ -71,7 +72,7 @@ class Run:
 
 
 @asynccontextmanager
-async def running(folder: Path, simulation: Simulation, dsn: str, *arguments: str, wanted: Any = TRADES):  # type: ignore[no-untyped-def]
+async def running(folder: Path, simulation: Simulation, dsn: str, wanted: Sequence[str] = TRADES) -> AsyncIterator[Run]:
     """Run `jrr run --workers 2` in the folder from its readiness to the end of the block."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -91,7 +92,7 @@ async def running(folder: Path, simulation: Simulation, dsn: str, *arguments: st
     """)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "PG", "JRR_"))}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "from jrr_core.cli import main; main()", "run", "--log-format", "json", *arguments,
+        sys.executable, "-c", "from jrr_core.cli import main; main()", "run", "--log-format", "json",
         cwd=folder, env=environ, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     run = Run(process, f"http://127.0.0.1:{port}")
@@ -103,7 +104,7 @@ async def running(folder: Path, simulation: Simulation, dsn: str, *arguments: st
 
     listening = asyncio.create_task(listen())
     try:
-        await run.until((folder / ".jrr" / "control.sock").exists)
+        await until((folder / ".jrr" / "control.sock").exists)
         yield run
     finally:
         if process.returncode is None:
@@ -113,7 +114,7 @@ async def running(folder: Path, simulation: Simulation, dsn: str, *arguments: st
         print(*run.lines, sep="\n")
 
 
-def together(parts: list[str]) -> list[Subscription]:
+def together(parts: Sequence[str]) -> list[Subscription]:
     return [Subscription.parse(text) for text in parts]
 
 
@@ -124,8 +125,8 @@ def everything_stored(stats: Mapping[str, Any]) -> bool:
     )
 
 
-async def whole(store: PostgresSink, truth: Any, wanted: Any = TRADES) -> None:
-    assert await truth.compare_store(store, together(wanted)) == []
+async def whole(store: PostgresSink, truth: Truth) -> None:
+    assert await truth.compare_store(store, together(TRADES)) == []
     assert {(r.state, r.reason) for r in await store.coverage()} == {("complete", "stopped")}
 
 
@@ -205,38 +206,38 @@ def test_commands_reach_the_worker_that_has_the_stream(
         return result.exit_code, result.output
 
     async def collect() -> None:
-        async with simulated(["binance-usdm"], rate=100) as simulation:
-            async with running(tmp_path, simulation, dsn, wanted=[TRADES[0]]) as run:
+        async with (
+            simulated(["binance-usdm"], rate=100) as simulation,
+            running(tmp_path, simulation, dsn, [TRADES[0]]) as run,
+        ):
 
-                async def ctl(*words: str) -> tuple[int, str]:
-                    return await asyncio.to_thread(typed, *words)
+            async def ctl(*words: str) -> tuple[int, str]:
+                return await asyncio.to_thread(typed, *words)
 
-                code, said = await ctl("subscribe", TRADES[1], "binance-usdm:candle_1m:BTCUSDT")
-                assert (code, said.count("1 streams"), "2 streams new" in said) == (0, 2, True)
-                assert (await ctl("subscribe", "binance-usdm:trade:NOTHERE"))[0] == 2
-                assert "3 streams new" in (await ctl("subscribe", "binance-usdm:quote:*USDT"))[1]
-                # One of either worker, both by the pattern.
-                assert await ctl("unsubscribe", "binance-usdm:quote:BTCUSDT", "binance-usdm:quote:ETHUSDT") == (
-                    0,
-                    "2 streams ended\n",
-                )
-                code, said = await ctl("unsubscribe", TRADES[1], "binance-usdm:book:ETHUSDT")
-                assert (code, "is not subscribed" in said) == (2, True)
-                listed = json.loads((await ctl("list", "--json"))[1])
-                os.kill(json.loads(await run.get("stats"))["workers"][1]["pid"], signal.SIGKILL)
-                await run.said("worker_started", 3)
-                await run.stats(lambda stats: all(worker["state"] == "running" for worker in stats["workers"]))
-                assert json.loads((await ctl("list", "--json"))[1]) == listed
-                assert "nothing differs" in (await ctl("reload"))[1]
-                text = (tmp_path / "jrr.toml").read_text()
-                (tmp_path / "jrr.toml").write_text(text.replace(TRADES[0], "binance-usdm:mark_price:ETHUSDT"))
-                run.process.send_signal(signal.SIGHUP)
-                (reloaded,) = (await run.said("reloaded", 2))[1:]
-                assert reloaded["subscribed"] == ["binance-usdm:mark_price:ETHUSDT"]
-                assert reloaded["unsubscribed"] == [TRADES[0]]
-                assert "process" in (await ctl("status"))[1]
-                assert await ctl("stop") == (0, "the collector is stopping\n")
-                await run.end()
+            code, said = await ctl("subscribe", TRADES[1], "binance-usdm:candle_1m:BTCUSDT")
+            assert (code, said.count("1 streams"), "2 streams new" in said) == (0, 2, True)
+            assert (await ctl("subscribe", "binance-usdm:trade:NOTHERE"))[0] == 2
+            assert "3 streams new" in (await ctl("subscribe", "binance-usdm:quote:*USDT"))[1]
+            # One of either worker, both by the pattern.
+            quotes = ("binance-usdm:quote:BTCUSDT", "binance-usdm:quote:ETHUSDT")
+            assert await ctl("unsubscribe", *quotes) == (0, "2 streams ended\n")
+            code, said = await ctl("unsubscribe", TRADES[1], "binance-usdm:book:ETHUSDT")
+            assert (code, "is not subscribed" in said) == (2, True)
+            listed = json.loads((await ctl("list", "--json"))[1])
+            os.kill(json.loads(await run.get("stats"))["workers"][1]["pid"], signal.SIGKILL)
+            await run.said("worker_started", 3)
+            await run.stats(lambda stats: all(worker["state"] == "running" for worker in stats["workers"]))
+            assert json.loads((await ctl("list", "--json"))[1]) == listed
+            assert "nothing differs" in (await ctl("reload"))[1]
+            text = (tmp_path / "jrr.toml").read_text()
+            (tmp_path / "jrr.toml").write_text(text.replace(TRADES[0], "binance-usdm:mark_price:ETHUSDT"))
+            run.process.send_signal(signal.SIGHUP)
+            (reloaded,) = (await run.said("reloaded", 2))[1:]
+            assert reloaded["subscribed"] == ["binance-usdm:mark_price:ETHUSDT"]
+            assert reloaded["unsubscribed"] == [TRADES[0]]
+            assert "process" in (await ctl("status"))[1]
+            assert await ctl("stop") == (0, "the collector is stopping\n")
+            await run.end()
 
     asyncio.run(collect())
 
@@ -262,7 +263,7 @@ def test_workers_end_in_order_when_their_parent_is_killed(dsn: str, tmp_path: Pa
                 stats = await run.stats(everything_stored)
                 pids = [worker["pid"] for worker in stats["workers"]]
                 run.process.kill()
-                await run.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+                await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
             truth = await simulation.stop()
         await whole(PostgresSink(StorageConfig(dsn=dsn)), truth)
 
