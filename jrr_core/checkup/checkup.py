@@ -30,7 +30,9 @@ async def checkup(config: Config, plugins: Plugins) -> list[Finding]:
     findings += [*check_folder("capture", config.capture.path), *check_folder("spool", config.spool.path)]
     findings += check_ports(config)
     findings.append(check_libraries(config))
-    manager = await ManagerBuilder(plugins=plugins, config=evolve(config, capture=CaptureSettings())).build()
+    builder = ManagerBuilder(plugins=plugins, config=evolve(config, capture=CaptureSettings()))
+    findings += _check_workers(builder, config.run.workers)
+    manager = await builder.build()
     wanted: dict[str, list[Subscription]] = {}
     for subscription in config.subscriptions:
         plugins.connector(subscription.exchange)
@@ -64,6 +66,17 @@ def _check_plugins(plugins: Plugins) -> list[Finding]:
     return findings + [
         Finding("error", "plugins", str(error), "update or uninstall that distribution") for error in plugins.broken
     ]
+
+
+def _check_workers(builder: ManagerBuilder, count: int) -> list[Finding]:
+    """Find whether so many workers may write to the stores, and have the exchanges' limits shared by them."""
+    if count == 1:
+        return []
+    try:
+        builder.share_limits(count)
+    except ConfigError as error:
+        return [Finding("error", "workers", str(error), "set run.workers = 1, or choose another store")]
+    return [Finding("ok", "workers", f"{count} processes may write to every store")]
 
 
 def _bytes_per_day(config: Config, exchanges: Sequence[Exchange], sink: Sink) -> float | None:

@@ -26,6 +26,6 @@ def say_again(worker: int, text: bytes) -> None:
         return
     if event not in _ONCE and _logger.isEnabledFor(level):
         told = {"jrr_event": event, "jrr_fields": {**fields, "worker": worker}}
-        record = _logger.makeRecord(_logger.name, level, __file__, 0, words, (), None, extra=told)
+        record = _logger.makeRecord(_logger.name, level, __file__, 0, f"worker {worker}: {words}", (), None, extra=told)
         record.created = created
         _logger.handle(record)

@@ -89,9 +89,7 @@ class Worker:
         for task in (*asides, *self._answering):
             task.cancel()
         await asyncio.gather(*asides, *self._answering, return_exceptions=True)
-        if self._manager is not None:
-            last.stats, last.failings = self._manager.get_stats(), self._manager.account.failings()
-        await self._say(last)
+        await self._say(self._with_stats(last))
 
     async def _collect(self) -> None:
         config = self._part.config
@@ -113,17 +111,21 @@ class Worker:
         await self._say(Word("built"))
         await self._go.wait()
         self._collecting = True
-        manager.beside(lambda: self._say(Word("ready")), "worker")
+        manager.beside(lambda: self._say(self._with_stats(Word("ready"))), "worker")
         await manager.start_all_listeners()
 
     async def _report(self) -> None:
         """Tell how it goes once a second, as a sign of life also before there is anything to tell."""
         while True:
-            began, word = time.perf_counter(), Word("report")
-            if self._manager is not None:
-                word.stats, word.failings = self._manager.get_stats(), self._manager.account.failings()
-            await self._say(word)
+            began = time.perf_counter()
+            await self._say(self._with_stats(Word("report")))
             await asyncio.sleep(max(_REPORT_S, (time.perf_counter() - began) / _REPORT_SHARE))
+
+    def _with_stats(self, word: Word) -> Word:
+        """Return the word with what has happened so far, where there is anything to collect with."""
+        if self._manager is not None:
+            word.stats, word.failings = self._manager.get_stats(), self._manager.account.failings()
+        return word
 
     async def _say(self, word: Word) -> None:
         # A parent that is gone hears nothing; that its orders end is what stops the worker.
