@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from ..errors import SinkRejected
+from ..errors import SinkRejected, SinkUnavailable
 from ..events import Candle, MarkPrice, Quote, StreamEvent, Trade
 from ..sink import BatchPolicy, Sink, StreamKey
 from . import hostile
@@ -19,7 +19,10 @@ from . import samples as kit
 from .contract import broken
 from .outage_suite import OutageSuite
 from .rows import comparable, differences
-from .sink_case import expect, needs
+from .sink_case import close, expect, needs
+
+# Times a write is tried while another has the store.
+_PATIENCE = 50
 
 
 class SinkSuite(OutageSuite):
@@ -189,6 +192,28 @@ class SinkSuite(OutageSuite):
 
         self._run(tmp_path, check)
 
+    def test_several_writers_share_the_store(self, tmp_path: Path) -> None:
+        rule = "With `several_writers` two open sinks of one store write at a time; each event is new to one of them."
+
+        async def check(sink: Sink) -> None:
+            needs(sink, Trade)
+            if not getattr(sink, "several_writers", False):
+                pytest.skip("the sink does not say that several may write")
+            other = self.make_sink(tmp_path)
+            try:
+                await other.open()
+                numbers = range(1, 41)
+                shared = [[[kit.trade(number)] for number in order] for order in (numbers, reversed(numbers))]
+                counts = await asyncio.gather(_written(sink, shared[0]), _written(other, shared[1]))
+            except Exception as error:
+                raise AssertionError(broken("several-writers", rule, repr(error))) from error
+            finally:
+                await close(other)
+            assert sum(counts) == len(numbers), broken("several-writers", rule, f"{counts} of {len(numbers)}")
+            await self._expect_rows(sink, Trade, len(numbers))
+
+        self._run(tmp_path, check)
+
     def test_resume_points_are_sequences_by_stream(self, tmp_path: Path) -> None:
         async def check(sink: Sink) -> None:
             needs(sink, Trade)
@@ -205,3 +230,18 @@ class SinkSuite(OutageSuite):
             assert found == 1009, broken("resume-points", rule, found)
 
         self._run(tmp_path, check)
+
+
+async def _written(sink: Sink, batches: Sequence[Sequence[Trade]]) -> int:
+    """Write the batches as core does, again where the store is away for the moment; return how many were new."""
+    written = 0
+    for batch in batches:
+        for left in reversed(range(_PATIENCE)):
+            try:
+                written += (await sink.write(batch)).written
+                break
+            except SinkUnavailable:
+                if not left:
+                    raise
+                await asyncio.sleep(0.01)
+    return written

@@ -432,6 +432,23 @@ class ResumesByTheLast(ChestSink):
         return {StreamKey(row["exchange"], "trade", row["symbol"]): int(row["trade_id"]) for row in self.rows(Trade)}
 
 
+class KeepsTheStoreToItself(ChestSink):
+    """Several may write, it says, but whoever comes second is put off until the first closes."""
+
+    rule = "several-writers"
+    owners: ClassVar[dict[str, ChestSink]] = {}
+
+    def store(self, batch: Sequence[Any]) -> WriteResult:
+        if self.owners.setdefault(self.settings.path, self) is not self:
+            raise SinkUnavailable("somebody else writes")
+        return super().store(batch)
+
+    async def close(self) -> None:
+        if self.owners.get(self.settings.path) is self:
+            del self.owners[self.settings.path]
+        await super().close()
+
+
 class NoBatches(ChestSink):
     """The batch policy writes nothing."""
 

@@ -38,6 +38,7 @@ class ChestSink:
     name: ClassVar[str] = "chest"
     Settings: ClassVar[type] = ChestSettings
     embedded: ClassVar[bool] = True
+    several_writers: ClassVar[bool] = True
     accepts: tuple[type, ...] = (*ALL_EVENTS, Instrument)
     batch = BatchPolicy()
 
