@@ -668,3 +668,27 @@ def test_everything_of_an_exchange_goes_through_the_proxy(scheme: str) -> None:
             assert {host for host, _ in proxy.asked} == {NOWHERE}
 
     asyncio.run(main())
+
+
+def test_processes_behind_one_address_share_what_it_is_allowed() -> None:
+    class Shared(MemorySink):
+        several_writers = True
+
+    async def check() -> None:
+        limits = []
+        for sharers in (1, 4):
+            builder = ManagerBuilder(plugins=PLUGINS).add_exchange("toy").add_sink(Shared())
+            manager = await builder.share_limits(sharers).build()
+            exchange = manager.exchanges["toy"]
+            assert exchange.around.sharers == sharers
+            limits.append(exchange.spent[""]["limit"])
+        assert limits[0] == 4 * limits[1]
+
+    asyncio.run(check())
+
+
+def test_a_store_that_takes_one_writer_is_not_shared() -> None:
+    builder = ManagerBuilder(plugins=PLUGINS).add_sink(MemorySink())
+    builder.share_limits(1)
+    with pytest.raises(ConfigError, match="sink memory: its store takes one writing process at a time, so 2 workers"):
+        builder.share_limits(2)

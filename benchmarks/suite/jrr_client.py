@@ -17,9 +17,9 @@ from attrs import define
 
 from jrr_core import ManagerBuilder
 from jrr_core.book import Book
-from jrr_core.cli.heap import give_back, settle
 from jrr_core.eventloop import loop_in_use, run_on
 from jrr_core.events import ALL_EVENTS, Message
+from jrr_core.heap import give_back, settle
 from jrr_core.manager import Manager
 from jrr_core.plugins import Plugins
 from jrr_core.sink import BatchPolicy, WriteResult

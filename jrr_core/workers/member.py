@@ -71,7 +71,13 @@ class Member:
         for another error, where it kept the first process from beginning.
         """
         while not self._stopping.is_set():
-            self.process = process = await Process.start(self._part, partial(say_again, self.number))
+            try:
+                self.process = process = await Process.start(self._part, partial(say_again, self.number))
+            except OSError as error:
+                if not self.began:
+                    raise
+                await self._rest(f"no process can be started: {error.strerror or error}", None)
+                continue
             say(logging.INFO, "worker_started", f"worker {self.number} is process {process.pid}",
                 worker=self.number, pid=process.pid)  # fmt: skip
             if self._stopping.is_set():
@@ -172,16 +178,20 @@ class Member:
         process.kill()
 
     async def _mourn(self, process: Process, code: int) -> None:
-        """Keep what a process had counted, and wait before the next one."""
+        """Keep what a process had counted, and rest."""
         self.restarts += 1
         if process.latest is not None and process.latest.stats is not None:
             over = ended(process.latest.stats)
             self.untold += in_memory(process.latest.stats)
             self._past = over if self._past is None else together([self._past, over])
         self.process = None
-        wait_s, reason = self._backoff.next_s(), _reason(process.last, code)
-        say(logging.ERROR, "worker_died", f"worker {self.number} ended unasked: {reason}; another process takes its "
-            f"place in {wait_s:.1f} s", worker=self.number, pid=process.pid, reason=reason, wait_s=wait_s)  # fmt: skip
+        await self._rest(_reason(process.last, code), process.pid)
+
+    async def _rest(self, reason: str, pid: int | None) -> None:
+        """Say why there is no process, and wait before the next one."""
+        wait_s = self._backoff.next_s()
+        say(logging.ERROR, "worker_died", f"worker {self.number} has no process: {reason}; another takes its place in "
+            f"{wait_s:.1f} s", worker=self.number, pid=pid, reason=reason, wait_s=wait_s)  # fmt: skip
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._stopping.wait()

@@ -40,6 +40,7 @@ class Run:
 
     process: asyncio.subprocess.Process
     url: str
+    notified: socket.socket
     lines: list[dict[str, Any]] = Factory(list)
 
     async def said(self, event: str, count: int = 1) -> list[dict[str, Any]]:
@@ -91,11 +92,14 @@ async def running(folder: Path, simulation: Simulation, dsn: str, wanted: Sequen
         dsn = "{dsn}"
     """)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "PG", "JRR_"))}
+    notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notified.setblocking(False)
+    notified.bind(str(folder / "notify"))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "from jrr_core.cli import main; main()", "run", "--log-format", "json",
-        cwd=folder, env=environ, stderr=asyncio.subprocess.PIPE,
+        sys.executable, "-c", "from jrr_core.cli import main; main()", "run", "--log-format", "json", cwd=folder,
+        env={**environ, "NOTIFY_SOCKET": str(folder / "notify")}, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    run = Run(process, f"http://127.0.0.1:{port}")
+    run = Run(process, f"http://127.0.0.1:{port}", notified)
 
     async def listen() -> None:
         assert process.stderr is not None
@@ -111,6 +115,7 @@ async def running(folder: Path, simulation: Simulation, dsn: str, wanted: Sequen
             process.kill()
         await process.wait()
         await listening
+        notified.close()
         print(*run.lines, sep="\n")
 
 
@@ -141,6 +146,10 @@ def test_two_workers_are_one_collector_whose_account_is_the_markets(dsn: str, tm
                     "ETHUSDT",
                 ]
                 assert json.loads(await run.get("readyz"))["ready"]
+                shown = await asyncio.to_thread(CliRunner().invoke, main, ["top", run.url, "--once", "--every", "0.2"])
+                assert {"BTCUSDT", "ETHUSDT"} <= set(shown.output.split())
+                # To systemd it is one process.
+                assert run.notified.recv(1000).startswith(b"READY=1\nSTATUS=")
                 metrics = await run.get("metrics")
                 series = [line.rpartition(" ")[0] for line in metrics.splitlines() if not line.startswith("#")]
                 assert len(series) == len(set(series))
@@ -252,6 +261,28 @@ def test_a_store_of_one_writer_is_refused_once_for_all_workers(tmp_path: Path) -
         assert process.returncode == 2
         assert said.count(b"error: ") == 1
         assert b"sink sqlite: its store takes one writing process at a time" in said
+
+    asyncio.run(collect())
+
+
+def test_a_second_signal_stops_at_once_what_waits_for_a_store(tmp_path: Path) -> None:
+    async def collect() -> None:
+        async with (
+            simulated(["binance-usdm"], rate=300) as simulation,
+            running(tmp_path, simulation, "postgresql://nobody@127.0.0.1:1/none") as run,
+        ):
+            await run.stats(lambda stats: stats["sinks"]["postgres"]["published"] > 10)
+            run.process.terminate()
+            began = asyncio.get_running_loop().time()
+            await asyncio.sleep(0.3)
+            run.process.terminate()
+            account = await run.end()
+            # Long before run.stop_timeout_s.
+            assert asyncio.get_running_loop().time() - began < 8
+            assert run.process.returncode == 1
+            sink = account["sinks"]["postgres"]
+            assert sink["published"] == sink["spooled"] > 10
+            assert {folder.name for folder in tmp_path.glob("spool-*")} == {"spool-w1", "spool-w2"}
 
     asyncio.run(collect())
 
