@@ -12,7 +12,7 @@ from ..control.settings import socket_path
 from ..errors import ConfigError
 from ..wire import encode
 from .options import config_options, instance_option, json_option, settings
-from .summary import frames_line, gaps_line, sink_line
+from .summary import frames_line, gaps_line, sink_line, workers_line
 from .tell import tell
 
 Ask = Callable[..., Mapping[str, Any]]
@@ -101,6 +101,8 @@ def status(ask: Ask, as_json: bool) -> None:
         return
     stats = answer["stats"]
     tell(f"process {answer['pid']} has run for {stats['uptime_s']:.0f} s")
+    if stats["workers"]:
+        tell(workers_line(stats["workers"]))
     for name, exchange in stats["exchanges"].items():
         tell(f"{frames_line(name, exchange)}; {exchange['sessions']} connections, "
                    f"{len(exchange['streams'])} streams, {gaps_line(exchange)}")  # fmt: skip

@@ -72,6 +72,8 @@ def run_line(stats: Mapping[str, Any], rate: Rate) -> str:
         waiting += f", {sink['spooled']:,} in the spool" if sink["spooled"] else ""
         parts.append(f"{name} {sink['state']} ({sink['written']:,} stored{waiting})")
     parts += [f"{name}: {exchange['trouble']}" for name, exchange in exchanges.items() if exchange["trouble"]]
+    workers = stats.get("workers", ())
+    parts += [f"worker {worker['worker']} {worker['state']}" for worker in workers if worker["state"] != "running"]
     return "  ".join(parts)
 
 

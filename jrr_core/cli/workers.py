@@ -33,11 +33,11 @@ async def collect_in_workers(
     told = TeamCommands(team, config, reread, systemd)
     with contextlib.suppress(ValueError, RuntimeError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
-    team.beside(lambda: reload_each_time(told.reload, hangup))
-    team.beside(lambda: systemd.run(lambda: _status(team)))
+    team.beside(lambda: reload_each_time(told.reload, hangup), "reload")
+    team.beside(lambda: systemd.run(lambda: _status(team)), "systemd")
     if config.control.path:
         server = ControlServer(socket_path(config.control.path), told.commands)
-        team.beside(server.run)
+        team.beside(server.run, "control")
     observer = None
     if config.metrics.listen:
         from ..observe.server import Observer

@@ -5,6 +5,8 @@ from typing import Any
 
 from attrs import define
 
+NOTHING = "nothing is subscribed"
+
 
 @define(frozen=True)
 class Health:
@@ -21,13 +23,14 @@ class Health:
 def health_of(stats: Mapping[str, Any]) -> Health:
     """Return the health that the stats of a run tell; docs/metrics.md has the rule."""
     if stats["workers"]:
-        return Health(tuple(text for worker in stats["workers"] for text in worker["waiting"]))
+        told = tuple(text for worker in stats["workers"] for text in worker["waiting"])
+        return Health(told if told or stats["exchanges"] else (NOTHING,))
     return Health((*_unready_exchanges(stats), *_unready_sinks(stats)))
 
 
 def _unready_exchanges(stats: Mapping[str, Any]) -> Iterator[str]:
     if not stats["exchanges"]:
-        yield "nothing is subscribed"
+        yield NOTHING
     for name, exchange in stats["exchanges"].items():
         for pattern in exchange["unresolved"]:
             yield f"{pattern}: waits for the exchange's list of instruments"

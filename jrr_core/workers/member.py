@@ -15,7 +15,7 @@ from ..backoff import Backoff
 from ..config import Config
 from ..errors import ConfigError, JrrError
 from ..journal import say
-from ..observe.health import health_of
+from ..observe.health import NOTHING, health_of
 from .lines import Part, Word, packed
 from .log import say_again
 from .part import part_of
@@ -154,7 +154,7 @@ class Member:
         if not running or latest is None or latest.stats is None:
             return [f"worker {self.number}: its process is being started"]
         # A part may be empty: few symbols, many workers.
-        return health_of(latest.stats).waiting if latest.stats["exchanges"] else ()
+        return [f"worker {self.number}: {text}" for text in health_of(latest.stats).waiting if text != NOTHING]
 
     async def _see_through(self, process: Process, join: Callable[["Member", Process], Awaitable[None]]) -> int:
         tasks = [asyncio.ensure_future(join(self, process)), asyncio.ensure_future(self._watch(process))]

@@ -6,6 +6,7 @@ all that was asked for right; from then on a worker that ends is replaced.
 
 import asyncio
 import contextlib
+import logging
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 from ..config import Config
 from ..errors import JrrError
-from ..journal import tell_folded
+from ..journal import say, tell_folded
 from .lines import Part
 from .member import Member, Told
 from .part import part_of
@@ -49,16 +50,16 @@ class Team:
         self._all_ready = asyncio.Event()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._beside: list[tuple[Callable[[], Coroutine[Any, Any, None]], str]] = []
 
     @property
     def joined(self) -> Sequence[Member]:
         """Those whose process takes orders now: it knows all of `history`."""
         return [member for member in self.members if member.process in self._joined]
 
-    def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def beside(self, work: Callable[[], Coroutine[Any, Any, None]], who: str) -> None:
         """Have `work` run once all workers are ready, until the run stops, which cancels it."""
-        self._beside.append(work)
+        self._beside.append((work, who))
 
     async def run(self, for_s: float | None = None, on_tick: Callable[[dict[str, Any]], None] | None = None) -> int:
         """Collect until stopped, for `for_s`, or until SIGINT or SIGTERM; a second signal stops at once.
@@ -141,8 +142,8 @@ class Team:
         """Run what runs beside the workers."""
         await self._all_ready.wait()
         async with asyncio.TaskGroup() as group:
-            for work in self._beside:
-                group.create_task(work())
+            for work, who in self._beside:
+                group.create_task(_guard(work(), who))
 
     async def _tick(self, for_s: float | None, on_tick: Callable[[dict[str, Any]], None] | None) -> None:
         """Show how it goes; stop after `for_s`."""
@@ -172,3 +173,12 @@ class Team:
             member.kill()
         hurry.cancel()
         await done
+
+
+async def _guard(work: Coroutine[Any, Any, None], who: str) -> None:
+    """Work; the failure of one part harms no other."""
+    try:
+        await work
+    except Exception as error:
+        logging.getLogger("jrr").debug("part failed", exc_info=error)
+        say(logging.ERROR, "part_failed", f"{who} failed: {error!r}", part=who)

@@ -244,7 +244,7 @@ def test_commands_reach_the_worker_that_has_the_stream(
             (reloaded,) = (await run.said("reloaded", 2))[1:]
             assert reloaded["subscribed"] == ["binance-usdm:mark_price:ETHUSDT"]
             assert reloaded["unsubscribed"] == [TRADES[0]]
-            assert "process" in (await ctl("status"))[1]
+            assert "2 workers, 1 restarts; of processes that died" in (await ctl("status"))[1]
             assert await ctl("stop") == (0, "the collector is stopping\n")
             await run.end()
 
