@@ -26,7 +26,6 @@ from ..systemd import Systemd
 from .account import tell_account
 from .live import LiveLine, status_line, ticker
 from .options import config_options, instance_option, load_plugins, settings, subscribe_option
-from .workers import collect_in_workers
 
 
 @click.command()
@@ -86,6 +85,9 @@ def run(
     set_up(config.log.format, config.log.level, live, config.run.instance)  # type: ignore[arg-type]  # all of TextIO a log handler needs
     loop, transport = loop_in_use(config.run.loop), transport_in_use(config.network.transport)
     if config.run.workers > 1:
+        # One process has no use for what starts and sums several.
+        from .workers import collect_in_workers
+
         _say_start(loop, transport)
         sys.exit(asyncio.run(collect_in_workers(config, loop, for_s, live, read, hangup)))
     loaded = load_plugins(config)

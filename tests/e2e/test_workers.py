@@ -31,7 +31,7 @@ pytestmark = pytest.mark.e2e
 # By the hash of their names the first is the first worker's, the other the second's.
 TRADES = ("binance-usdm:trade:BTCUSDT", "binance-usdm:trade:ETHUSDT")
 NUMBERINGS = numberings_of({"binance-usdm": UsdM})
-_WITHIN_S = 20.0
+_WITHIN_S = 30.0
 
 
 @define
@@ -45,7 +45,7 @@ class Run:
 
     async def said(self, event: str, count: int = 1) -> list[dict[str, Any]]:
         """Return the lines of an event once there are so many."""
-        await until(lambda: len(self.all(event)) >= count)
+        await until(lambda: len(self.all(event)) >= count, _WITHIN_S)
         return self.all(event)
 
     def all(self, event: str) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ async def running(folder: Path, simulation: Simulation, dsn: str, wanted: Sequen
 
     listening = asyncio.create_task(listen())
     try:
-        await until((folder / ".jrr" / "control.sock").exists)
+        await until((folder / ".jrr" / "control.sock").exists, _WITHIN_S)
         yield run
     finally:
         if process.returncode is None:
@@ -294,7 +294,7 @@ def test_workers_end_in_order_when_their_parent_is_killed(dsn: str, tmp_path: Pa
                 stats = await run.stats(everything_stored)
                 pids = [worker["pid"] for worker in stats["workers"]]
                 run.process.kill()
-                await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+                await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), _WITHIN_S)
             truth = await simulation.stop()
         await whole(PostgresSink(StorageConfig(dsn=dsn)), truth)
 
