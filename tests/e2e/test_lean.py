@@ -31,9 +31,10 @@ OPTIONAL = {*TRANSPORTS, "python_socks", "typing_extensions", "uvloop", "multidi
 UNUSED = {
     "aiohttp", "ctypes.wintypes", "email.mime", "ftplib", "http.server", "hypothesis", "jrr_core.audit",
     "jrr_core.checkup", "jrr_core.cli.demo", "jrr_core.cli.simulate", "jrr_core.export", "jrr_core.observe.metrics",
-    "jrr_core.observe.server", "jrr_core.replay", "jrr_core.scaffold", "jrr_core.testing", "jrr_core.top", "jrr_core.workers",
-    "jrr_sqlite", "multiprocessing", "numpy", "prometheus_client", "pyarrow", "pytest", "rich", "smtplib", "sqlite3",
-    "textual", "unittest", "websockets.asyncio.server", "websockets.legacy", "websockets.sync", "xml", "zstandard",
+    "jrr_core.observe.server", "jrr_core.replay", "jrr_core.scaffold", "jrr_core.testing", "jrr_core.top",
+    "jrr_core.workers", "jrr_sqlite", "multiprocessing", "numpy", "prometheus_client", "pyarrow", "pytest",
+    "rich", "smtplib", "sqlite3", "textual", "unittest", "websockets.asyncio.server", "websockets.legacy",
+    "websockets.sync", "xml", "zstandard",
 }  # fmt: skip
 WANTED = ["binance:trade:BTCUSDT", "binance:book:BTCUSDT", "okx:trade:BTC-USDT", "okx:candle_1m:BTC-USDT"]
 TELL = """
