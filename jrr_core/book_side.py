@@ -36,10 +36,13 @@ class BookSide:
             held.clear()
 
     def apply(self, levels: Iterable[Row]) -> None:
-        """Set levels (price, amount) in their order, and remove those whose amount is zero; the texts are numbers."""
+        """Set levels (price, amount) in their order, and remove those whose amount is zero.
+
+        The texts are numbers as `exact` has them: none is so small that its float is 0.
+        """
         amounts = self._amounts
         for price, amount in levels:
-            if amount[0] <= "0" and _is_zero(amount):
+            if amount[0] <= "0" and not float(amount):
                 self._remove(price)
             elif price in amounts:
                 amounts[price] = amount
@@ -83,9 +86,8 @@ class BookSide:
             return self._texts[:depth]
         return self._texts[::-1] if depth is None else self._texts[: -depth - 1 : -1]
 
-    def _find(self, price: str) -> tuple[int, bool]:
-        """Return where a price is or would be, and whether it is there, perhaps written otherwise."""
-        place = float(price)
+    def _find(self, price: str, place: float) -> tuple[int, bool]:
+        """Return where a price, `place` as a float, is or would be, and whether it is there, however written."""
         at = bisect_left(self._places, place)
         while at < len(self._places) and self._places[at] == place:
             there = self._texts[at]
@@ -95,24 +97,20 @@ class BookSide:
         return at, False
 
     def _insert(self, price: str, amount: str) -> None:
-        at, there = self._find(price)
+        place = float(price)
+        at, there = self._find(price, place)
         if there:
             del self._amounts[self._texts[at]]
             self._read.pop(self._texts[at], None)
             self._texts[at] = price
         else:
-            self._places.insert(at, float(price))
+            self._places.insert(at, place)
             self._texts.insert(at, price)
         self._amounts[price] = amount
 
     def _remove(self, price: str) -> None:
-        at, there = self._find(price)
+        at, there = self._find(price, float(price))
         if there:
             text = self._texts[at]
             del self._amounts[text], self._texts[at], self._places[at]
             self._read.pop(text, None)
-
-
-def _is_zero(number: str) -> bool:
-    """Whether a number is zero, however it is written: nothing but zeros before its exponent."""
-    return number.strip("0.-")[:1] in ("", "e", "E")
