@@ -83,7 +83,8 @@ async def through(client: Process, sending: "asyncio.Future[Any]", target: int) 
 def speed(marks: list[Mark], base: Mark, target: int) -> float:
     """Return messages/s of the time in which the client was busy."""
     busy = [each for each in marks if base.count < each.count < target]
-    if len(busy) > 5:
+    # Who writes all in one piece was busy with nothing in between.
+    if len(busy) > 5 and busy[-1].count > busy[0].count:
         return (busy[-1].count - busy[0].count) / (busy[-1].at_s - busy[0].at_s)
     return (marks[-1].count - base.count) / max(marks[-1].at_s - base.at_s, 1e-9)
 

@@ -48,10 +48,14 @@ def _part(results: Results, rows: Sequence[Row]) -> list[str]:
     found = []
     for row in rows:
         median = results.median(row)
-        cells = [f"{median[name]:{_SHOWN[name][1]}}" if name in median else "" for name in names]
+        # A speed of 0 is none: all was written in one piece, behind what is measured.
+        shown = {name for name in median if name != "per_s" or median[name]}
+        cells = [f"{median[name]:{_SHOWN[name][1]}}" if name in shown else "" for name in names]
         beside = [_times(rival_ratio(results, row))] if versus else []
         failed = results.failure(row)
-        who = row.contestant if failed is None else f"{row.contestant} (failed: {failed[:60]})".replace("\n", " ")
+        who = (
+            row.contestant if failed is None else f"{row.contestant} (failed: {failed.strip().splitlines()[-1][:120]})"
+        )
         found.append([row.cell, row.exchange, row.load, who, *cells, *beside])
     return _table(head, found)
 

@@ -105,7 +105,8 @@ def main() -> None:
     exchange = {"binance": Binance, "okx": OKX}[given["exchange"]]
     for symbols, kinds in given["feeds"]:
         channels = [_CHANNELS[kind] for kind in kinds]
-        options = {"candle_interval": "1h", "candle_closed_only": given["to"] == "postgres"}
+        hour = "1H" if given["exchange"] == "okx" else "1h"
+        options = {"candle_interval": hour, "candle_closed_only": given["to"] == "postgres"}
         handler.add_feed(
             exchange(symbols=symbols, channels=channels, callbacks={each: ends.callback(each) for each in channels},
                      **(options if CANDLES in channels else {}))
