@@ -23,7 +23,9 @@ prices = st.sampled_from(
         "12345678901234567890.10",
     ]
 )
-amounts = st.sampled_from(["0", "0.00", "-0.0", "0e5", "0.0E-9", "1", "0.1", "10", "1e-8", "0.10e1", "-1", "0." + "0" * 29 + "1e-99"])
+amounts = st.sampled_from(
+    ["0", "0.00", "-0.0", "0e5", "0.0E-9", "1", "0.1", "10", "1e-8", "0.10e1", "-1", "0." + "0" * 29 + "1e-99"]
+)
 histories = st.lists(st.tuples(prices, amounts), max_size=30)
 
 
