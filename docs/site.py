@@ -21,7 +21,7 @@ PUBLIC = [
     *re.findall(r"^\| `([\w.]+)` \|", (ROOT / "docs/plugins/api.md").read_text("utf-8"), re.MULTILINE),
 ]
 
-_PAGES = ("*.md", "docs/**/*.md", "plugins/*/README.md", "benchmarks/README.md")
+_PAGES = ("*.md", "docs/**/*.md", "plugins/*/README.md", "benchmarks/README.md", "benchmarks/results/bench.md")
 _CODE = ("examples/*.py", "benchmarks/*.py", "docs/examples/*/*.py", "docs/examples/*/tests/*.py")
 _DATA = ("LICENSE", "constraints.txt", "pyproject.toml", "deploy/**/*", "docs/**/*.svg", "docs/**/*.png")
 _link = re.compile(r"(\[[^\]]*\]\([^)\s#]+)\.py\)")

@@ -64,8 +64,8 @@ async def two_exchanges(seconds: float, results: Results) -> None:
             for name, load in loads.items():
                 given = jrr("postgres", "auto").given(Place(load, serving[name].port, Path(folder)))
                 exchanges |= given["exchanges"]
-            told = {"to": "postgres", "transport": "auto", "folder": folder, "dsn": server.dsn("memory"),
-                    "exchanges": exchanges}  # fmt: skip
+            told = {"to": "postgres", "transport": "auto", "loop": "auto", "folder": folder,
+                    "dsn": server.dsn("memory"), "exchanges": exchanges}  # fmt: skip
             client = Process([sys.executable, "-m", "benchmarks.suite.jrr_client", json.dumps(told)],
                              Path(folder) / "client.log", core=1)  # fmt: skip
             await client.start()

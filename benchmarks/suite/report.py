@@ -26,7 +26,7 @@ def report(results: Results) -> str:
     machine, versions = about["machine"], about["versions"]
     lines = [
         "# Benchmark results", "",
-        "Made by `make bench`; [how each figure is measured](README.md). Medians of the runs; losses and gaps are "
+        "Made by `make bench`; [how each figure is measured](../README.md). Medians of the runs; losses and gaps are "
         "summed over them.", "",
         f"{about['started']}: {machine['cpu']}, {machine['cores']} cores, {machine['system']}, load average "
         f"{machine['load_average']:.2f} at the start.", "",

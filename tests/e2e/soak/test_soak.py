@@ -1,4 +1,4 @@
-"""The soak as a run of seconds: a real collector is sampled, judged against the markets, and told of."""
+"""The soak as a run of seconds, each night: a real collector is sampled, judged against the markets, and told of."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from .report import keep, lines
 from .soak import Outcome, soak
 from .trouble import exchange_faults
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
 MINUTES, RATE = 0.2, 800
 
