@@ -55,12 +55,12 @@ class Process:
         assert self._child is not None
         return self._child.pid
 
-    async def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
+    async def ask(self, question: Mapping[str, Any], within_s: float = _ANSWER_S) -> dict[str, Any]:
         """Say a line and return the answer; raises RuntimeError where it has ended."""
         assert self._child is not None
         assert self._child.stdin is not None
         self._child.stdin.write(json.dumps(question).encode() + b"\n")
-        return await self.hear()
+        return await self.hear(within_s)
 
     async def hear(self, within_s: float = _ANSWER_S) -> dict[str, Any]:
         """Return the next line; raises RuntimeError where there is none."""
@@ -115,7 +115,8 @@ class LoadServer:
 
     async def send(self, messages: int, rate: float = 0) -> dict[str, float]:
         """Have it send so many messages; return when the last is handed over: {issued, took_s, cpu_s}."""
-        return await self._process.ask({"send": messages, "rate": rate})
+        takes_s = messages / rate if rate else 0.0
+        return await self._process.ask({"send": messages, "rate": rate}, takes_s + _ANSWER_S)
 
     async def subscribed(self, count: int, within_s: float = 60.0) -> None:
         """Return when so many streams are subscribed."""

@@ -13,6 +13,7 @@ SOURCES = "\n".join(
     (ROOT / name).read_text("utf-8")
     for name in (
         "benchmarks/README.md",
+        "benchmarks/results/bench.md",
         "plugins/jrr_postgres/README.md",
         "plugins/jrr_sqlite/README.md",
         "docs/spool.md",
@@ -24,7 +25,7 @@ UNITS = {"GiB": 2**30, "GB": 10**9, "MB": 10**6, "": 1}
 
 def test_each_measuring_program_is_there() -> None:
     named = re.findall(r"`(benchmarks/\w+\.py)", PAGE)
-    assert len(named) >= 5
+    assert len(named) >= 3
     assert all((ROOT / name).is_file() for name in named)
 
 
