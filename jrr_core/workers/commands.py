@@ -7,7 +7,7 @@ what concerns one stream goes to the worker that has it.
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import asdict
@@ -21,6 +21,7 @@ from ..remote import differences
 from ..systemd import Systemd
 from .member import Member, Told
 from .process import WorkerGone
+from .sums import united
 from .team import Team
 
 Answers = Mapping[Member, Mapping[str, Any]]
@@ -64,7 +65,7 @@ class TeamCommands:
         if new.log.level != old.log.level:
             set_level(new.log.level)
         old.subscriptions, old.log.level = new.subscriptions, new.log.level
-        begun, ended = (_united(answer[what] for answer in answers.values()) for what in ("subscribed", "unsubscribed"))
+        begun, ended = (united(answer[what] for answer in answers.values()) for what in ("subscribed", "unsubscribed"))
         text = f"the settings were read again: {len(begun)} subscriptions new, {len(ended)} taken back"
         text += f"; needs a restart: {', '.join(restart)}" if restart else ""
         say(logging.INFO, "reloaded", text, subscribed=begun, unsubscribed=ended, restart=restart)
@@ -133,10 +134,6 @@ class TeamCommands:
         return answers
 
 
-def _united(lists: Iterable[Sequence[str]]) -> list[str]:
-    return list(dict.fromkeys(text for texts in lists for text in texts))
-
-
 def _wishes(answers: Answers) -> list[Mapping[str, Any]]:
     """Return each wish with its streams in all workers.
 
@@ -147,7 +144,7 @@ def _wishes(answers: Answers) -> list[Mapping[str, Any]]:
     return [
         {
             "wish": wish,
-            "streams": sorted(_united(each[wish]["streams"] for each in lists)),
+            "streams": sorted(united(each[wish]["streams"] for each in lists)),
             "waiting": any(each[wish]["waiting"] for each in lists),
             "kept": lists[0][wish]["kept"],
         }

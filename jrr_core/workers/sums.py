@@ -109,7 +109,8 @@ def _alarms(alarms: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return list(found.values())
 
 
-def _united(parts: Sequence[Sequence[str]]) -> list[str]:
+def united(parts: Iterable[Sequence[str]]) -> list[str]:
+    """Return each text once, in the order of first appearance."""
     return list(dict.fromkeys(text for part in parts for text in part))
 
 
@@ -143,7 +144,7 @@ def _unspent(pools: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, fl
 
 
 _EXCHANGE: _Rules = {
-    "events": _counts, "disconnects": _counts, "streams": _streams, "unresolved": _united, "trouble": _first,
+    "events": _counts, "disconnects": _counts, "streams": _streams, "unresolved": united, "trouble": _first,
     "transit": _histogram, "rest": _budgets, "clock_offset_s": _first,
 }  # fmt: skip
 _SINK: _Rules = {
